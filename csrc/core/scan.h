@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The walk of one scan over blocked codes, the same for every family: runs of blocks that stay in
+/// the L2 cache while every tile of queries reads them; hits below a bound handed to whoever
+/// collects them.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "core/parallel.h"
+#include "core/topk.h"
+#include "core/views.h"
+
+namespace tersevec {
+
+/// Codes to scan: blocks of `block_codes`, `block_words` each, or rows of bytes where `blocks` is
+/// null.
+template <class Word>
+struct Blocked {
+    const Word* blocks;
+    Rows<std::uint8_t> rows;
+    std::int64_t n;
+    std::int64_t block_words;
+    int block_codes;
+    /// Writes rows into blocks from row `start` on.
+    void (*pack)(Rows<std::uint8_t>, Word* blocks, std::int64_t block_words,
+                 std::int64_t start) noexcept;
+
+    std::int64_t n_blocks() const noexcept { return (n + block_codes - 1) / block_codes; }
+    std::int64_t block_bytes() const noexcept {
+        return block_words * static_cast<std::int64_t>(sizeof(Word));
+    }
+};
+
+/// Hands out a part of the base in runs of blocks, packing rows of bytes as it goes.
+template <class Word>
+class Runs {
+public:
+    Runs(const Blocked<Word>& codes, const Part& part)
+        : codes_(codes),
+          next_(part.first_block * codes.block_codes),
+          end_(std::min(codes.n, (part.first_block + part.n_blocks) * codes.block_codes)),
+          limit_(std::max<std::int64_t>(run_bytes / codes.block_bytes(), 1)),
+          length_(std::clamp<std::int64_t>(first_rows / codes.block_codes, 1, limit_)) {
+        if (codes.blocks == nullptr) {
+            packed_.resize(limit_ * codes.block_words);
+        }
+    }
+
+    std::int64_t max_rows() const noexcept { return limit_ * codes_.block_codes; }
+
+    /// Points the scan at the next run; false after the last.
+    template <class Scan>
+    bool next(Scan& scan) noexcept {
+        if (next_ >= end_) {
+            return false;
+        }
+        scan.first_row = next_;
+        scan.n_rows = std::min(end_ - next_, length_ * codes_.block_codes);
+        if (codes_.blocks != nullptr) {
+            scan.blocks = codes_.blocks + next_ / codes_.block_codes * codes_.block_words;
+        } else {
+            codes_.pack(codes_.rows.slice(next_, scan.n_rows), packed_.data(), codes_.block_words,
+                        0);
+            scan.blocks = packed_.data();
+        }
+        next_ += scan.n_rows;
+        length_ = std::min(2 * length_, limit_);
+        return true;
+    }
+
+private:
+    static constexpr std::int64_t run_bytes = 64 << 10;
+    // Runs grow from here, so that few rows meet a bound that is still loose.
+    static constexpr std::int64_t first_rows = 64;
+
+    Blocked<Word> codes_;
+    std::int64_t next_;
+    std::int64_t end_;
+    std::int64_t limit_;
+    std::int64_t length_;
+    std::vector<Word> packed_;
+};
+
+/// Queries that one kernel call takes together.
+struct Tile {
+    std::int64_t first;
+    int width;
+};
+inline constexpr int tile_limit = 8;
+
+/// Cuts `n` queries into tiles of 8, 4, 2 and 1.
+inline std::vector<Tile> cut_tiles(std::int64_t n) {
+    std::vector<Tile> tiles;
+    for (std::int64_t first = 0; first < n; first += tiles.back().width) {
+        const auto left = static_cast<unsigned>(std::min<std::int64_t>(n - first, tile_limit));
+        tiles.push_back({first, static_cast<int>(std::bit_floor(left))});
+    }
+    return tiles;
+}
+
+/// Scans all runs for the rows below each query's bound.
+/// `aim(scan, tile)` points the scan at a tile's queries, `bound(q)` is asked before each run,
+/// `take(q, keys, count)` gets the run's hits; q counts within the part.
+template <class Bound, class Scan, class Word, class Kernel, class Aim, class GetBound, class Take>
+void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Kernel kernel, Aim aim,
+                GetBound bound, Take take) {
+    const std::int64_t room = runs.max_rows() + 1;  // kernels write one place ahead
+    std::vector<Key> keys(tile_limit * room);
+    while (runs.next(scan)) {
+        for (const Tile& tile : tiles) {
+            Bound bounds[tile_limit];
+            std::int64_t n_hits[tile_limit] = {};
+            Key* hits[tile_limit];
+            for (int q = 0; q < tile.width; ++q) {
+                bounds[q] = static_cast<Bound>(bound(tile.first + q));
+                hits[q] = keys.data() + q * room;
+            }
+            aim(scan, tile);
+            kernel(scan, bounds, hits, n_hits);
+            for (int q = 0; q < tile.width; ++q) {
+                if (n_hits[q] != 0) {
+                    take(tile.first + q, hits[q], n_hits[q]);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace tersevec

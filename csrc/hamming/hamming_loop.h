@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The loop over blocks, once for every level. `Block` does one block against Q queries:
+///   template <int Q> static bool sums(queries, block, n_words, start, sums):
+///       sum = start[q] + distance for each of the Q * 8 pairs; whether any is negative; then
+///       `sums` (Q, 8) holds them all
+/// Starting at -bound makes the sign bit the hit. Whole blocks only: the loop leaves out padding
+/// and rows that the mask forbids.
+#pragma once
+
+#include "hamming/hamming.h"
+
+namespace tersevec::hamming {
+namespace {
+
+constexpr std::int64_t prefetch_words =
+    512;  // 4 KiB ahead: hardware prefetchers stay too close behind a scan that computes
+
+inline void prefetch(const std::uint64_t* block, std::int64_t n_words) noexcept {
+    for (std::int64_t w = 0; w < n_words; ++w) {
+        __builtin_prefetch(block + prefetch_words + w * block_codes);
+    }
+}
+
+template <class Block, int Q>
+void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
+                std::int64_t* n_hits) noexcept {
+    std::int64_t start[Q];
+    for (int q = 0; q < Q; ++q) {
+        start[q] = -bounds[q];
+    }
+    std::int64_t sums[Q * block_codes];
+    const std::uint64_t* block = scan.blocks;
+    for (std::int64_t row = 0; row < scan.n_rows;
+         row += block_codes, block += scan.n_words * block_codes) {
+        const std::int64_t left = scan.n_rows - row;
+        const std::uint32_t allowed = scan.mask.word(
+            scan.first_row + row, left < block_codes ? static_cast<int>(left) : block_codes);
+        if (allowed == 0) {
+            continue;
+        }
+        prefetch(block, scan.n_words);
+        if (!Block::template sums<Q>(scan.queries, block, scan.n_words, start, sums)) [[likely]] {
+            continue;
+        }
+        for (int q = 0; q < Q; ++q) {
+            for (int c = 0; c < block_codes; ++c) {
+                const std::int64_t sum = sums[q * block_codes + c];
+                hits[q][n_hits[q]] =
+                    make_key(static_cast<std::uint32_t>(sum + bounds[q]), scan.first_row + row + c);
+                n_hits[q] += (allowed >> c & 1) & (sum < 0);
+            }
+        }
+    }
+}
+
+template <class Block, int Q>
+void distances_tile(const Scan& scan, std::int32_t* out, std::int64_t out_stride) noexcept {
+    constexpr std::int64_t always = std::int64_t{1}
+                                    << 40;  // starting below any distance makes every sum negative
+    std::int64_t start[Q];
+    for (int q = 0; q < Q; ++q) {
+        start[q] = -always;
+    }
+    std::int64_t sums[Q * block_codes];
+    const std::uint64_t* block = scan.blocks;
+    for (std::int64_t row = 0; row < scan.n_rows;
+         row += block_codes, block += scan.n_words * block_codes) {
+        prefetch(block, scan.n_words);
+        Block::template sums<Q>(scan.queries, block, scan.n_words, start, sums);
+        const std::int64_t left = scan.n_rows - row;
+        const std::int64_t count = left < block_codes ? left : block_codes;
+        for (int q = 0; q < Q; ++q) {
+            for (std::int64_t c = 0; c < count; ++c) {
+                out[q * out_stride + row + c] =
+                    static_cast<std::int32_t>(sums[q * block_codes + c] + always);
+            }
+        }
+    }
+}
+
+template <class Block>
+void below(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
+           std::int64_t* n_hits) noexcept {
+    switch (scan.n_queries) {
+        case 1: return below_tile<Block, 1>(scan, bounds, hits, n_hits);
+        case 2: return below_tile<Block, 2>(scan, bounds, hits, n_hits);
+        case 4: return below_tile<Block, 4>(scan, bounds, hits, n_hits);
+        default: return below_tile<Block, 8>(scan, bounds, hits, n_hits);
+    }
+}
+
+template <class Block>
+void distances(const Scan& scan, std::int32_t* out, std::int64_t out_stride) noexcept {
+    switch (scan.n_queries) {
+        case 1: return distances_tile<Block, 1>(scan, out, out_stride);
+        case 2: return distances_tile<Block, 2>(scan, out, out_stride);
+        case 4: return distances_tile<Block, 4>(scan, out, out_stride);
+        default: return distances_tile<Block, 8>(scan, out, out_stride);
+    }
+}
+
+}  // namespace
+}  // namespace tersevec::hamming

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The loop over blocks, once for every level. `Block` does one block against Q queries:
+///   static constexpr int tile: the most queries it takes at a time
+///   template <int Q> static bool below(tables, table_bytes, block, m, bounds, sums):
+///       whether any of the Q * 32 quantised sums is below its query's bound; then `sums` (Q, 32)
+///       holds them all
+/// Whole blocks only: the loop leaves out padding and rows that the mask forbids.
+#pragma once
+
+#include "pqscan/pqscan.h"
+
+namespace tersevec::pqscan {
+namespace {
+
+constexpr std::int64_t prefetch_bytes =
+    4096;  // hardware prefetchers stay too close behind a scan that computes
+
+template <class Block, int Q>
+void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t* bounds,
+                Key* const* hits, std::int64_t* n_hits) noexcept {
+    std::int32_t sums[Q * block_codes];
+    const std::uint8_t* block = scan.blocks;
+    for (std::int64_t row = 0; row < scan.n_rows; row += block_codes, block += scan.m * centroids) {
+        const std::int64_t left = scan.n_rows - row;
+        const std::uint32_t allowed = scan.mask.word(
+            scan.first_row + row, left < block_codes ? static_cast<int>(left) : block_codes);
+        if (allowed == 0) {
+            continue;
+        }
+        for (std::int64_t byte = 0; byte < scan.m * centroids; byte += 64) {
+            __builtin_prefetch(block + prefetch_bytes + byte);
+        }
+        if (!Block::template below<Q>(tables, scan.table_bytes, block, scan.m, bounds, sums))
+            [[likely]] {
+            continue;
+        }
+        for (int q = 0; q < Q; ++q) {
+            std::uint32_t found = 0;
+            for (int c = 0; c < block_codes; ++c) {
+                found |= std::uint32_t{sums[q * block_codes + c] < bounds[q]} << c;
+            }
+            for (found &= allowed; found != 0; found &= found - 1) {
+                const int c = __builtin_ctz(found);
+                hits[q][n_hits[q]++] =
+                    make_key(static_cast<std::uint32_t>(sums[q * block_codes + c]),
+                             scan.first_row + row + c);
+            }
+        }
+    }
+}
+
+/// A tile wider than the level's registers hold goes through in parts.
+template <class Block, int Q = Block::tile>
+void below(const Scan& scan, const std::int32_t* bounds, Key* const* hits,
+           std::int64_t* n_hits) noexcept {
+    if constexpr (Q > 1) {
+        if (scan.n_queries < Q) {
+            return below<Block, Q / 2>(scan, bounds, hits, n_hits);
+        }
+    }
+    for (int q = 0; q < scan.n_queries; q += Q) {
+        below_tile<Block, Q>(scan, scan.tables + q * scan.table_bytes, bounds + q, hits + q,
+                             n_hits + q);
+    }
+}
+
+}  // namespace
+}  // namespace tersevec::pqscan

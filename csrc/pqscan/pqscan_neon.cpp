@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// PQ scan, 4-bit codes, NEON.
+//   step       2 sub-spaces and 16 codes: two tbl, one byte add, two widening adds
+//   registers  16 sums for 4 queries, 4 indices, 1 constant
+//   tail       an odd last sub-space pairs with code 0 of a table of zeros
+//   why not    widening each look-up: the byte add halves the widening adds, since entries are at
+//              most 127
+#include <arm_neon.h>
+
+#include "pqscan/pqscan_assign_loop.h"
+#include "pqscan/pqscan_sums16.h"
+
+namespace tersevec::pqscan::neon {
+namespace {
+
+struct Adder {
+    static constexpr int tile = 4;
+    struct Sums {
+        uint16x8_t u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
+    };
+
+    template <int Q>
+    static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
+                    std::int64_t m, Sums* sums) noexcept {
+        const uint8x16_t nibble = vdupq_n_u8(15);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; ++q) {
+            sums[q] = {{vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)}};
+        }
+        for (std::int64_t j = 0; j < m; j += 2) {
+            const uint8x16_t codes0 = vld1q_u8(block + centroids * j);
+            const uint8x16_t codes1 =
+                j + 1 < m ? vld1q_u8(block + centroids * (j + 1)) : vdupq_n_u8(0);
+            const uint8x16_t low0 = vandq_u8(codes0, nibble);
+            const uint8x16_t low1 = vandq_u8(codes1, nibble);
+            const uint8x16_t high0 = vshrq_n_u8(codes0, 4);
+            const uint8x16_t high1 = vshrq_n_u8(codes1, 4);
+#pragma GCC unroll 4
+            for (int q = 0; q < Q; ++q) {
+                const std::uint8_t* table = tables + q * table_bytes + centroids * j;
+                const uint8x16_t table0 = vld1q_u8(table);
+                const uint8x16_t table1 = vld1q_u8(table + centroids);
+                const uint8x16_t low = vaddq_u8(vqtbl1q_u8(table0, low0), vqtbl1q_u8(table1, low1));
+                const uint8x16_t high =
+                    vaddq_u8(vqtbl1q_u8(table0, high0), vqtbl1q_u8(table1, high1));
+                sums[q].u16x8[0] = vaddw_u8(sums[q].u16x8[0], vget_low_u8(low));
+                sums[q].u16x8[1] = vaddw_high_u8(sums[q].u16x8[1], low);
+                sums[q].u16x8[2] = vaddw_u8(sums[q].u16x8[2], vget_low_u8(high));
+                sums[q].u16x8[3] = vaddw_high_u8(sums[q].u16x8[3], high);
+            }
+        }
+    }
+
+    static bool any_below(const Sums& sums, unsigned bound) noexcept {
+        const uint16x8_t lowest = vminq_u16(vminq_u16(sums.u16x8[0], sums.u16x8[1]),
+                                            vminq_u16(sums.u16x8[2], sums.u16x8[3]));
+        return vminvq_u16(lowest) < bound;
+    }
+
+    static void store(const Sums& sums, std::int32_t* out) noexcept {
+        for (int part = 0; part < 4; ++part) {
+            vst1q_s32(out + 8 * part,
+                      vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(sums.u16x8[part]))));
+            vst1q_s32(out + 8 * part + 4, vreinterpretq_s32_u32(vmovl_high_u16(sums.u16x8[part])));
+        }
+    }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{
+    .isa = Isa::neon, .below = &below<Sums16Block<Adder>>, .assign = &assign<8>};
+
+}  // namespace tersevec::pqscan::neon

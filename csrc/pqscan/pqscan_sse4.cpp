@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// PQ scan, 4-bit codes, SSE4.
+//   step       2 sub-spaces and 16 codes: two pshufb, one byte add, two 16-bit adds
+//   registers  8 sums for 2 queries, 4 indices, 1 constant; tables come from memory
+//   tail       an odd last sub-space pairs with code 0 of a table of zeros
+//   why not    widening each look-up: the byte add halves the 16-bit adds, since entries are at
+//              most 127
+//
+// Bytes of even and odd codes share 16-bit lanes: `mixed` adds them as they are, `odd` adds the
+// upper bytes alone,
+// even = mixed - (odd << 8).
+#include <nmmintrin.h>
+
+#include "pqscan/pqscan_assign_loop.h"
+#include "pqscan/pqscan_sums16.h"
+
+namespace tersevec::pqscan::sse4 {
+namespace {
+
+__m128i load(const std::uint8_t* bytes) noexcept {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+}
+
+struct Adder {
+    static constexpr int tile = 2;
+    struct Sums {
+        __m128i u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
+    };
+    struct Running {
+        __m128i mixed, odd;
+        void add(__m128i bytes) noexcept {
+            mixed = _mm_add_epi16(mixed, bytes);
+            odd = _mm_add_epi16(odd, _mm_srli_epi16(bytes, 8));
+        }
+        __m128i even() const noexcept { return _mm_sub_epi16(mixed, _mm_slli_epi16(odd, 8)); }
+    };
+
+    template <int Q>
+    static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
+                    std::int64_t m, Sums* sums) noexcept {
+        const __m128i nibble = _mm_set1_epi8(15);
+        Running low[Q] = {}, high[Q] = {};
+        for (std::int64_t j = 0; j < m; j += 2) {
+            const __m128i codes0 = load(block + centroids * j);
+            const __m128i codes1 =
+                j + 1 < m ? load(block + centroids * (j + 1)) : _mm_setzero_si128();
+            const __m128i low0 = _mm_and_si128(codes0, nibble);
+            const __m128i low1 = _mm_and_si128(codes1, nibble);
+            const __m128i high0 = _mm_and_si128(_mm_srli_epi16(codes0, 4), nibble);
+            const __m128i high1 = _mm_and_si128(_mm_srli_epi16(codes1, 4), nibble);
+#pragma GCC unroll 2
+            for (int q = 0; q < Q; ++q) {
+                const __m128i table0 = load(tables + q * table_bytes + centroids * j);
+                const __m128i table1 = load(tables + q * table_bytes + centroids * (j + 1));
+                low[q].add(
+                    _mm_add_epi8(_mm_shuffle_epi8(table0, low0), _mm_shuffle_epi8(table1, low1)));
+                high[q].add(
+                    _mm_add_epi8(_mm_shuffle_epi8(table0, high0), _mm_shuffle_epi8(table1, high1)));
+            }
+        }
+#pragma GCC unroll 2
+        for (int q = 0; q < Q; ++q) {
+            sums[q].u16x8[0] = _mm_unpacklo_epi16(low[q].even(), low[q].odd);
+            sums[q].u16x8[1] = _mm_unpackhi_epi16(low[q].even(), low[q].odd);
+            sums[q].u16x8[2] = _mm_unpacklo_epi16(high[q].even(), high[q].odd);
+            sums[q].u16x8[3] = _mm_unpackhi_epi16(high[q].even(), high[q].odd);
+        }
+    }
+
+    static bool any_below(const Sums& sums, unsigned bound) noexcept {
+        const __m128i lowest = _mm_min_epu16(_mm_min_epu16(sums.u16x8[0], sums.u16x8[1]),
+                                             _mm_min_epu16(sums.u16x8[2], sums.u16x8[3]));
+        const __m128i under = _mm_subs_epu16(_mm_set1_epi16(static_cast<short>(bound)), lowest);
+        return _mm_testz_si128(under, under) == 0;
+    }
+
+    static void store(const Sums& sums, std::int32_t* out) noexcept {
+        for (int part = 0; part < 4; ++part) {
+            const __m128i part_u16 = sums.u16x8[part];
+            auto* to = reinterpret_cast<__m128i*>(out + 8 * part);
+            _mm_storeu_si128(to, _mm_cvtepu16_epi32(part_u16));
+            _mm_storeu_si128(to + 1, _mm_cvtepu16_epi32(_mm_srli_si128(part_u16, 8)));
+        }
+    }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{
+    .isa = Isa::sse4, .below = &below<Sums16Block<Adder>>, .assign = &assign<8>};
+
+}  // namespace tersevec::pqscan::sse4

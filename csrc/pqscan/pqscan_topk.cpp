@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact float top-k and range from an integer scan.
+//
+// For each query a table entry T becomes floor((T - mu_j) * scale), mu_j the sub-space's least
+// entry. For the sum Q of a row
+// and its real distance D:  base + Q / scale <= D, base = sum of mu_j. The float32 distance differs
+// from D by at most
+// `slack`. So a row can only have a float distance <= theta if Q <= (theta + slack - base) * scale:
+// an integer bound that
+// leaves nothing out; the rows that pass it are added again in float32, in order.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/kernel_table.h"
+#include "pqscan/pqscan_codes.h"
+
+namespace tersevec::pqscan {
+namespace {
+
+/// One query's float tables and what the scan knows of their rounding.
+class Query {
+public:
+    /// Writes the quantised tables, zero padded to `table_bytes`.
+    Query(const float* tables, const Codes& codes, std::uint8_t* quantised)
+        : tables_(tables), codes_(codes) {
+        double span = 0.0, magnitude = 0.0;
+        for (std::int64_t j = 0; j < codes.m; ++j) {
+            const auto [least, most] =
+                std::minmax_element(tables + centroids * j, tables + centroids * (j + 1));
+            span = std::max(span, double{*most} - double{*least});
+            magnitude += std::max(std::abs(double{*most}), std::abs(double{*least}));
+            base_ += *least;
+        }
+        scale_ = span > 0.0 ? table_limit / span : 0.0;
+        // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
+        // the doubles above.
+        slack_ = static_cast<double>(codes.m + 2) * magnitude * 0x1p-24 * 1.001;
+        std::fill_n(quantised, table_bytes_of(codes.m), std::uint8_t{0});
+        for (std::int64_t j = 0; j < codes.m; ++j) {
+            const double least =
+                *std::min_element(tables + centroids * j, tables + centroids * (j + 1));
+            for (int c = 0; c < centroids; ++c) {
+                const double level = std::floor((tables[centroids * j + c] - least) * scale_);
+                quantised[centroids * j + c] =
+                    static_cast<std::uint8_t>(std::min<double>(level, table_limit));
+            }
+        }
+    }
+
+    /// Sums at or above it have float distances above theta. Exclusive, never above
+    /// bound(infinity).
+    std::int32_t bound(float theta) const noexcept {
+        const auto all = static_cast<double>(codes_.m * table_limit);
+        const double most = (theta + slack_ - base_) * scale_ +
+                            1e-3;  // 1e-3: the rounding of this line and of floor's
+        if (!(most < all)) {
+            return static_cast<std::int32_t>(all) + 1;
+        }
+        return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
+    }
+
+    /// Float keys of hits, four rows at a time to hide the latency of the additions.
+    void rescore(const Key* hits, std::int64_t count, Key* out) const noexcept {
+        for (std::int64_t i = 0; i < count; i += 4) {
+            std::int64_t rows[4];
+            for (int r = 0; r < 4; ++r) {
+                rows[r] = key_row(hits[std::min(i + r, count - 1)]);
+            }
+            float sums[4];
+            if (codes_.blocks != nullptr) {
+                const auto code = [&](int r) {
+                    return BlockedCode(codes_.blocks, codes_.m, rows[r]);
+                };
+                add(code(0), code(1), code(2), code(3), sums);
+            } else {
+                const auto code = [&](int r) { return PackedCode(codes_.rows[rows[r]]); };
+                add(code(0), code(1), code(2), code(3), sums);
+            }
+            for (int r = 0; r < 4 && i + r < count; ++r) {
+                out[i + r] = make_key(ordered_bits(sums[r]), rows[r]);
+            }
+        }
+    }
+
+private:
+    template <class Code>
+    void add(Code a, Code b, Code c, Code d, float* sums) const noexcept {
+        float sum_a = 0.0f, sum_b = 0.0f, sum_c = 0.0f, sum_d = 0.0f;
+        for (std::int64_t j = 0; j < codes_.m; ++j) {
+            const float* entries = tables_ + centroids * j;
+            sum_a += entries[a[j]];
+            sum_b += entries[b[j]];
+            sum_c += entries[c[j]];
+            sum_d += entries[d[j]];
+        }
+        sums[0] = sum_a, sums[1] = sum_b, sums[2] = sum_c, sums[3] = sum_d;
+    }
+
+    const float* tables_;
+    Codes codes_;
+    double base_ = 0.0;
+    double scale_;
+    double slack_;
+};
+
+/// Exact top-k of one query: hits wait until they are worth sorting, the most promising are
+/// re-scored first, and what their distances rule out is never re-scored.
+class ExactTopk {
+public:
+    ExactTopk(const Query& query, std::int64_t k)
+        : query_(query),
+          k_(k),
+          best_(k),
+          bound_(query.bound(std::numeric_limits<float>::infinity())) {}
+
+    std::int32_t bound() const noexcept { return bound_; }
+
+    void lower_bound(float theta) noexcept { bound_ = std::min(bound_, query_.bound(theta)); }
+
+    void push(const Key* hits, std::int64_t count) {
+        waiting_.insert(waiting_.end(), hits, hits + count);
+        if (static_cast<std::int64_t>(waiting_.size()) >=
+            std::clamp<std::int64_t>(2 * k_, 32, waiting_limit)) {
+            settle();
+        }
+    }
+
+    const std::vector<Key>& finish() {
+        settle();
+        return best_.finish();
+    }
+
+    static std::int64_t state_bytes(std::int64_t k) noexcept {
+        return ReservoirTopk::state_bytes(k) + 16 * std::min(2 * k + 4096, 2 * waiting_limit);
+    }
+
+private:
+    static constexpr std::int64_t waiting_limit = 16384;
+
+    void settle() {
+        const auto n = static_cast<std::int64_t>(waiting_.size());
+        const std::int64_t first = std::min(n, k_);
+        if (first < n) {
+            std::nth_element(waiting_.begin(), waiting_.begin() + first, waiting_.end());
+        }
+        take(0, first);
+        const auto left = std::remove_if(waiting_.begin() + first, waiting_.end(), [&](Key hit) {
+            return static_cast<std::int32_t>(key_value(hit)) >= bound_;
+        });
+        take(first, left - waiting_.begin());
+        waiting_.clear();
+    }
+
+    void take(std::int64_t first, std::int64_t last) {
+        scored_.resize(last - first);
+        query_.rescore(waiting_.data() + first, last - first, scored_.data());
+        for (const Key key : scored_) {
+            best_.push(key);
+        }
+        best_.tighten();
+        if (best_.bound() != no_hit) {
+            lower_bound(from_ordered_bits(key_value(best_.bound())));
+        }
+    }
+
+    const Query& query_;
+    std::int64_t k_;
+    ReservoirTopk best_;
+    std::int32_t bound_;
+    std::vector<Key> waiting_;
+    std::vector<Key> scored_;
+};
+
+/// A part's queries with their quantised tables.
+class Queries {
+public:
+    Queries(const float* tables, const Codes& codes, const Part& part)
+        : tiles_(cut_tiles(part.n_queries)),
+          table_bytes_(table_bytes_of(codes.m)),
+          quantised_(part.n_queries * table_bytes_ / sizeof(Line)) {
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+            queries_.emplace_back(tables + (part.first_query + q) * codes.m * centroids, codes,
+                                  tables_of(q));
+        }
+    }
+
+    const Query& operator[](std::int64_t q) const noexcept { return queries_[q]; }
+
+    /// Hands the part's rows below `bound(q)` to `take(q, keys, count)`.
+    template <class GetBound, class Take>
+    void scan(const Part& part, const Codes& codes, Mask mask, Isa at_most, GetBound bound,
+              Take take) const {
+        Runs runs(blocked(codes), part);
+        scan_below<std::int32_t>(
+            runs, Scan{.table_bytes = table_bytes_, .m = codes.m, .mask = mask}, tiles_,
+            pick(rows(), &Kernels::below, at_most),
+            [&](Scan& scan, const Tile& tile) {
+                scan.tables = tables_of(tile.first);
+                scan.n_queries = tile.width;
+            },
+            bound, take);
+    }
+
+private:
+    struct alignas(64) Line {  // look-ups read whole lines
+        std::uint8_t bytes[64];
+    };
+
+    const std::uint8_t* tables_of(std::int64_t q) const noexcept {
+        return quantised_.data()->bytes + q * table_bytes_;
+    }
+    std::uint8_t* tables_of(std::int64_t q) noexcept {
+        return quantised_.data()->bytes + q * table_bytes_;
+    }
+
+    std::vector<Tile> tiles_;
+    std::int64_t table_bytes_;
+    std::vector<Line> quantised_;
+    std::vector<Query> queries_;
+};
+
+Split split_queries(std::int64_t n_queries, const Codes& codes, std::int64_t state_bytes,
+                    int threads) noexcept {
+    const auto base = blocked(codes);
+    return split_scan(n_queries, base.n_blocks(), base.block_bytes(),
+                      state_bytes + table_bytes_of(codes.m), threads);
+}
+
+}  // namespace
+
+void topk(const float* tables, std::int64_t n_queries, Codes codes, std::int64_t k, Mask mask,
+          int threads, Isa at_most, Key* keys) {
+    TopkMerger merger(keys, n_queries, k);
+    const std::int64_t reachable = std::min(k, codes.n);
+    const Split split = split_queries(n_queries, codes, ExactTopk::state_bytes(reachable), threads);
+    split.for_each([&](const Part& part) {
+        const Queries queries(tables, codes, part);
+        std::vector<ExactTopk> best;
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+            best.emplace_back(queries[q], reachable);
+            // Where another range of rows is done, a row beyond its k-th distance cannot enter.
+            const Key kth = merger.kth(part.first_query + q);
+            if (kth != no_hit) {
+                best.back().lower_bound(from_ordered_bits(key_value(kth)));
+            }
+        }
+        }
+        queries.scan(
+            part, codes, mask, at_most, [&](std::int64_t q) {
+        return best[q].bound(); },
+            [&](std::int64_t q, const Key* hits, std::int64_t count) {
+        best[q].push(hits, count);
+            });
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+        merger.merge(part.first_query + q, best[q].finish());
+        }
+});
+}
+
+std::vector<std::vector<Key>> range_search(const float* tables, std::int64_t n_queries, Codes codes,
+                                           float radius, Mask mask, int threads, Isa at_most) {
+    std::vector<std::vector<Key>> found(n_queries);
+    std::mutex lock;
+    const Key limit =
+        make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
+    split_queries(n_queries, codes, 1, threads).for_each([&](const Part& part) {
+        const Queries queries(tables, codes, part);
+        std::vector<Key> scored;
+        queries.scan(
+            part, codes, mask, at_most, [&](std::int64_t q) { return queries[q].bound(radius); },
+            [&](std::int64_t q, const Key* hits, std::int64_t count) {
+                scored.resize(count);
+                queries[q].rescore(hits, count, scored.data());
+                std::erase_if(scored, [&](Key key) { return key > limit; });
+                const std::lock_guard guard(lock);
+                auto& mine = found[part.first_query + q];
+                mine.insert(mine.end(), scored.begin(), scored.end());
+            });
+    });
+    parallel_for(threads, n_queries,
+                 [&](std::int64_t q) { std::sort(found[q].begin(), found[q].end()); });
+    return found;
+}
+
+}  // namespace tersevec::pqscan

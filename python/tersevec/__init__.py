@@ -1,0 +1,26 @@
+"""tersevec: vectors in few bits, searched fast and exactly.
+
+`tersevec.binary` packs signs into bits and searches by Hamming distance; `tersevec.pq` quantises
+products. Every search returns a `TopK` or `RangeHits`, and the same answer on every backend, CPU
+level and number of threads.
+"""
+
+from tersevec import binary, pq
+from tersevec._backend import get_backend, set_backend
+from tersevec._config import show_config
+from tersevec._results import RangeHits, TopK
+from tersevec._threads import get_num_threads, set_num_threads
+from tersevec._version import __version__
+
+__all__ = [
+    "RangeHits",
+    "TopK",
+    "__version__",
+    "binary",
+    "get_backend",
+    "get_num_threads",
+    "pq",
+    "set_backend",
+    "set_num_threads",
+    "show_config",
+]

@@ -1,0 +1,152 @@
+"""Which kernels answer: the compiled ones (`native`) or their NumPy twins (`numpy`)."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+
+from tersevec._numpy import hamming as _numpy_hamming
+from tersevec._numpy import pqscan as _numpy_pqscan
+
+if TYPE_CHECKING:
+    from tersevec._kernels import HammingKernels, PqscanKernels
+
+BACKENDS = ("native", "numpy", "cuda")
+FAMILIES: tuple[Literal["hamming"], Literal["pqscan"]] = ("hamming", "pqscan")
+ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "neon", "neondot")
+
+
+class Choice(NamedTuple):
+    """A backend and the reason for it, as `show_config` prints them."""
+
+    name: str
+    why: str
+
+
+@functools.cache
+def native() -> tuple[Any, ImportError | None]:
+    """The compiled extension and None, or None and the reason why it cannot be imported."""
+    try:
+        return importlib.import_module("tersevec._native"), None
+    except ImportError as error:
+        return None, error
+
+
+def isa_wanted() -> str:
+    """The level that TERSEVEC_ISA names, "" where it is unset; unknown names are refused."""
+    level = os.environ.get("TERSEVEC_ISA", "")
+    if level and level not in ISA_LEVELS:
+        raise ValueError(f"TERSEVEC_ISA: expected one of {', '.join(ISA_LEVELS)}, got {level!r}")
+    return level
+
+
+def _require_runnable(extension: Any) -> None:
+    level = isa_wanted()
+    runnable = extension.isa_runnable()
+    if level and level not in runnable:
+        raise ValueError(
+            f"TERSEVEC_ISA: this CPU cannot run {level!r}; it runs {', '.join(runnable)}"
+        )
+
+
+def _named(source: str, name: str) -> Choice:
+    """The backend that a person asked for, or an error; never another one."""
+    if name not in BACKENDS:
+        raise ValueError(f"{source}: expected one of {', '.join(BACKENDS)}, got {name!r}")
+    if name == "cuda":
+        raise ImportError(
+            f"{source}: CUDA kernels are not part of this version; choose 'native' or 'numpy'"
+        )
+    if name == "native":
+        extension, error = native()
+        if error is not None:
+            raise ImportError(
+                f"{source}: the compiled extension cannot be imported: {error}"
+            ) from error
+        _require_runnable(extension)
+    return Choice(name, f"{source} says so")
+
+
+def _at_start() -> Choice:
+    """What TERSEVEC_BACKEND names, else the extension, else NumPy with a warning."""
+    isa_wanted()
+    name = os.environ.get("TERSEVEC_BACKEND", "")
+    if name:
+        return _named("TERSEVEC_BACKEND", name)
+    extension, error = native()
+    if error is None:
+        _require_runnable(extension)
+        return Choice("native", "the compiled extension is there")
+    warnings.warn(
+        f"tersevec's compiled extension cannot be imported ({type(error).__name__}: {error}); "
+        "the NumPy backend serves the whole API, many times slower. "
+        "TERSEVEC_BACKEND=numpy chooses it without this warning.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return Choice("numpy", f"the compiled extension cannot be imported: {error}")
+
+
+_start = _at_start()
+_current = _start
+
+
+def choice() -> Choice:
+    """The backend in use and why."""
+    return _current
+
+
+def get_backend() -> str:
+    """The name of the backend in use: ``"native"`` or ``"numpy"``.
+
+    Examples
+    --------
+    >>> import tersevec
+    >>> tersevec.get_backend() in ("native", "numpy")
+    True
+    """
+    return _current.name
+
+
+def set_backend(name: str | None) -> None:
+    """Choose the kernels for the whole process; None goes back to what was chosen at import.
+
+    Parameters
+    ----------
+    name : {"native", "numpy"} or None
+        ``"cuda"`` is a known name too, and refused: CUDA kernels are not part of this version.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or TERSEVEC_ISA names a level that this CPU cannot run.
+    ImportError
+        The backend is not installed.
+
+    Notes
+    -----
+    Answers do not depend on the backend, only the time they take.
+
+    Examples
+    --------
+    >>> import tersevec
+    >>> tersevec.set_backend("numpy"); tersevec.get_backend()
+    'numpy'
+    >>> tersevec.set_backend(None)
+    """
+    global _current
+    _current = _start if name is None else _named("set_backend", name)
+
+
+@overload
+def pick(family: Literal["hamming"]) -> HammingKernels: ...
+@overload
+def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
+def pick(family: Literal["hamming", "pqscan"]) -> HammingKernels | PqscanKernels:
+    """The kernels of one family in the backend in use."""
+    if _current.name == "native":
+        return cast("HammingKernels | PqscanKernels", getattr(native()[0], family))
+    return _numpy_hamming if family == "hamming" else _numpy_pqscan

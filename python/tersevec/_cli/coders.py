@@ -1,0 +1,83 @@
+"""The compressed methods that the comparison runs: what they learn, store and find."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from tersevec._kernels import F32, I64
+from tersevec.binary import BinaryCodes, hamming_topk, pack_bits
+from tersevec.pq import ProductQuantizer
+
+SUBSPACE_DIMS = (2, 8)  # fewest and most dimensions of a sub-space that 4 bits serve sensibly
+BEST_SUBSPACE_DIMS = 4  # one bit for each dimension, as signs have
+
+
+class Coder(Protocol):
+    """One way to compress and to search; the base comes block by block, already learned from."""
+
+    name: str
+    code_bytes: int
+
+    def add(self, block: F32) -> None:
+        """Append the codes of more base rows."""
+        ...
+
+    def search(self, queries: F32, k: int) -> I64:
+        """The k best rows by codes alone: int64 (nq, k), best first."""
+        ...
+
+
+class Signs:
+    """One bit for each dimension: the sign after subtracting the mean of the training rows."""
+
+    name = "hamming"
+
+    def __init__(self, training: F32, threads: int) -> None:
+        self._mean = training.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._threads = threads
+        self.code_bytes = (training.shape[1] + 7) // 8
+        self._codes = BinaryCodes(np.empty((0, self.code_bytes), np.uint8))
+
+    def add(self, block: F32) -> None:
+        """Append the codes of more base rows."""
+        self._codes.append(pack_bits(block - self._mean))
+
+    def search(self, queries: F32, k: int) -> I64:
+        """The k best rows by Hamming distance."""
+        bits = pack_bits(queries - self._mean)
+        return hamming_topk(bits, self._codes, k, threads=self._threads).indices
+
+
+class Product:
+    """`m` sub-spaces of 4 bits each."""
+
+    def __init__(self, training: F32, m: int, metric: str, seed: int, threads: int) -> None:
+        self.name = f"pq {m}x4"
+        self._threads = threads
+        self._pq = ProductQuantizer(m, metric=metric, random_state=seed)
+        self._pq.fit(training, threads=threads)
+        self.code_bytes = self._pq.code_size
+        self._codes = self._pq.pack(np.empty((0, self.code_bytes), np.uint8))
+
+    def add(self, block: F32) -> None:
+        """Append the codes of more base rows."""
+        self._codes.append(self._pq.encode(block, threads=self._threads))
+
+    def search(self, queries: F32, k: int) -> I64:
+        """The k best rows by table sums."""
+        return self._pq.topk(queries, self._codes, k, threads=self._threads).indices
+
+
+def subspace_counts(dim: int) -> list[int]:
+    """Sub-space counts that divide `dim` into parts of a sensible size, the best one first.
+
+    >>> subspace_counts(384)[0], subspace_counts(50), subspace_counts(383)
+    (96, [10, 25], [])
+    """
+    fewest, most = SUBSPACE_DIMS
+    sizes = [size for size in range(fewest, most + 1) if dim % size == 0]
+    sizes.sort(key=lambda size: (abs(math.log2(size / BEST_SUBSPACE_DIMS)), size))
+    return [dim // size for size in sizes]

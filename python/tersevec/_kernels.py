@@ -1,0 +1,106 @@
+"""The contract of the kernel families: what `_native` (C++) and `_numpy` both provide.
+
+Every array is C-contiguous unless its comment says "rows strided": last axis contiguous, row stride
+free and not negative. Callers have checked shapes, types and ranges; kernels repeat only what
+memory safety needs. `threads` is at least 1 and changes no result. `isa` caps the CPU level of one
+call ("" = as TERSEVEC_ISA says); the NumPy twins have one path, and ignore `threads` and `isa`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+ArrayIn: TypeAlias = (
+    Any  # ndarray, buffer, DLPack, Arrow FixedSizeList, list of rows: see _arrays.view
+)
+U8: TypeAlias = npt.NDArray[np.uint8]
+U64: TypeAlias = npt.NDArray[np.uint64]
+I32: TypeAlias = npt.NDArray[np.int32]
+I64: TypeAlias = npt.NDArray[np.int64]
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+Codes: TypeAlias = npt.NDArray[Any]  # uint8 rows, or the blocked layout of the family
+
+
+class HammingKernels(Protocol):
+    """Bits: uint8 rows (n, n_bytes), or uint64 blocks (ceil(n / 8), words, 8).
+
+    ``blocks[i // 8, w, i % 8]`` is the w-th 8-byte word of code i, zero-padded; unused lanes are
+    zero. Codes are rows (strided) or blocks; a mask is None or uint8 (ceil(n / 8),), least
+    significant bit first.
+    """
+
+    @property
+    def block_codes(self) -> int: ...
+    def rows(self) -> list[str]: ...
+    def pack(self, codes: U8, blocks: U64, start: int) -> None: ...
+    def unpack(self, blocks: U64, n: int, n_bytes: int) -> U8: ...
+    def pack_bits(self, x: F32, threads: int, *, isa: str = "") -> U8: ...
+    def distances(self, a: U8, b: U8, threads: int, *, isa: str = "") -> I32: ...
+    def topk(
+        self,
+        queries: U8,
+        codes: Codes,
+        n: int,
+        k: int,
+        mask: U8 | None,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> tuple[I32, I64]: ...
+    def range_search(
+        self,
+        queries: U8,
+        codes: Codes,
+        n: int,
+        radius: int,
+        mask: U8 | None,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> tuple[I64, I64, I32]: ...
+
+
+class PqscanKernels(Protocol):
+    """4-bit product codes: uint8 rows (n, ceil(m / 2)), or uint8 blocks (ceil(n / 32), m, 16).
+
+    A row holds sub-space j in byte j // 2, low nibble first; ``blocks[b, j, t]`` holds code 32 b +
+    t in its low nibble and code 32 b + t + 16 in its high one; unused lanes are zero. Floats are
+    float32, every product, sum and difference rounded on its own, in the order of the dimensions
+    and of the sub-spaces, so that both twins agree.
+    """
+
+    @property
+    def block_codes(self) -> int: ...
+    def rows(self) -> list[str]: ...
+    def pack(self, codes: U8, blocks: U8, start: int) -> None: ...
+    def unpack(self, blocks: U8, n: int) -> U8: ...
+    def assign(self, x: F32, codebooks: F32, threads: int, *, isa: str = "") -> U8: ...
+    def centroid_sums(self, x: F32, assigned: U8, K: int, threads: int) -> tuple[F64, I64]: ...
+    def lookup_tables(self, queries: F32, codebooks: F32, metric: str, threads: int) -> F32: ...
+    def distances(self, tables: F32, codes: U8, n: int, threads: int, *, isa: str = "") -> F32: ...
+    def topk(
+        self,
+        tables: F32,
+        codes: U8,
+        n: int,
+        k: int,
+        mask: U8 | None,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> tuple[F32, I64]: ...
+    def range_search(
+        self,
+        tables: F32,
+        codes: U8,
+        n: int,
+        radius: float,
+        mask: U8 | None,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> tuple[I64, I64, F32]: ...

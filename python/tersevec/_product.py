@@ -1,0 +1,137 @@
+"""The ground under `ProductQuantizer`: its checks, codebooks, blocks of rows and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _arrays, _backend, _check
+from tersevec._estimator import Estimator, NotFittedError
+from tersevec._kernels import F32, I64, U8, ArrayIn
+
+METRICS = ("l2", "ip", "cosine")
+SERVED_BITS = (4,)
+
+_TABLE_BYTES = 8 << 20  # of the tables alive at once
+_QUERIES = 256
+
+
+def largest_number(d: int) -> float:
+    """Numbers up to this cannot overflow a float32 distance or similarity of d dimensions."""
+    return float((_check.FLOAT32_MAX / d) ** 0.5 / 4)
+
+
+def unit_rows(block: F32) -> F32:
+    """The rows divided by their lengths; zero rows stay zero."""
+    lengths = np.sqrt(np.square(block, dtype=np.float64).sum(axis=1, keepdims=True))
+    return np.asarray(np.divide(block, np.where(lengths > 0, lengths, 1)), np.float32)
+
+
+def join_nibbles(assigned: U8) -> U8:
+    """One 4-bit number per byte, to two: the even sub-spaces are the low nibbles."""
+    codes = assigned[:, 0::2].copy()
+    codes[:, : assigned.shape[1] // 2] |= assigned[:, 1::2] << 4
+    return codes
+
+
+def training_rows(rows: npt.NDArray[Any], picked: I64 | None, metric: str) -> F32:
+    """The rows to train on as one float32 array; unpicked float32 rows are not copied."""
+    if (
+        picked is None
+        and metric != "cosine"
+        and rows.dtype == np.float32
+        and rows.flags.c_contiguous
+    ):
+        return rows
+    training = np.empty((len(rows) if picked is None else len(picked), rows.shape[1]), np.float32)
+    for start, block in _arrays.float_blocks(rows, picked=picked):
+        training[start : start + len(block)] = unit_rows(block) if metric == "cosine" else block
+    return training
+
+
+class ProductBase(Estimator):
+    """Parameters and codebooks of a product quantiser, and the checked way from rows to tables."""
+
+    n_subspaces: int
+    n_bits: int
+    metric: str
+    _codebooks: F32
+
+    def _check_parameters(self) -> int:
+        """The number of sub-spaces, if this version serves the parameters."""
+        m = _check.positive("n_subspaces", self.n_subspaces)
+        if self.n_bits not in SERVED_BITS or isinstance(self.n_bits, bool):
+            raise ValueError(f"n_bits: this version serves 4, got {self.n_bits!r}")
+        if self.metric not in METRICS:
+            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {self.metric!r}")
+        return m
+
+    @property
+    def codebooks_(self) -> F32:
+        """The centroids: float32 (n_subspaces, 2**n_bits, d / n_subspaces). Assign to replace them.
+
+        Foreign codebooks are welcome, before `fit` too. They are copied, and what you read is
+        read-only. Codes that were written with the old ones do not change.
+        """
+        if not self.__sklearn_is_fitted__():
+            name = type(self).__name__
+            raise NotFittedError(
+                f"this {name} has no codebooks yet: call fit(X) first, or assign codebooks_"
+            )
+        return self._codebooks
+
+    @codebooks_.setter
+    def codebooks_(self, codebooks: ArrayIn) -> None:
+        m, K = self._check_parameters(), 2**self.n_bits
+        array = _arrays.view_floats("codebooks_", codebooks)
+        expected = f"expected floats of shape ({m}, {K}, d / {m})"
+        if array.dtype not in _arrays.FLOATS:
+            raise TypeError(f"codebooks_: {expected}, got {_arrays.describe(array)}")
+        if array.ndim != 3 or array.shape[:2] != (m, K) or array.shape[2] < 1:
+            raise ValueError(f"codebooks_: {expected}, got {_arrays.describe(array)}")
+        learned = np.empty(array.shape, np.float32)
+        for j, book in enumerate(array):
+            for start, block in _arrays.float_blocks(book):
+                _check.finite(f"codebooks_[{j}]", block, start, largest_number(m * array.shape[2]))
+                learned[j, start : start + len(block)] = block
+        learned.flags.writeable = False
+        self._codebooks = learned
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there are codebooks; scikit-learn's `check_is_fitted` asks."""
+        return "_codebooks" in self.__dict__
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        if self.__sklearn_is_fitted__():
+            self._codebooks.flags.writeable = False
+
+    @property
+    def n_features_in_(self) -> int:
+        """Dimensions of the vectors."""
+        return int(self.codebooks_.shape[0] * self.codebooks_.shape[2])
+
+    def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
+        """Checked rows of the dimension that the codebooks fit, not converted."""
+        return _check.vectors(name, x, self.n_features_in_)
+
+    def _blocks(
+        self, name: str, rows: npt.NDArray[Any], step: int | None = None
+    ) -> Iterator[tuple[int, F32]]:
+        """(start, finite float32 rows), block by block; of unit length for "cosine"."""
+        limit = largest_number(rows.shape[1])
+        for start, block in _arrays.float_blocks(rows, step):
+            _check.finite(name, block, start, limit)
+            yield start, unit_rows(block) if self.metric == "cosine" else block
+
+    def _tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
+        """The lookup tables of the queries, few at once: (which queries, (queries, m, K))."""
+        books = self.codebooks_
+        step = max(1, min(_QUERIES, _TABLE_BYTES // (4 * books.shape[0] * books.shape[1])))
+        metric = "l2" if self.metric == "l2" else "ip"
+        for start, block in self._blocks("Q", Q, step):
+            tables = _backend.pick("pqscan").lookup_tables(block, books, metric, threads)
+            yield slice(start, start + len(block)), tables
