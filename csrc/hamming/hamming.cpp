@@ -166,17 +166,15 @@ void topk(Rows<std::uint8_t> queries, Codes codes, std::int64_t k, Mask mask, in
                 best.back().lower_bound(key_value(kth) + 1);
             }
         }
-        }
         scan_part(
-            part, queries, codes, mask, at_most, [&](std::int64_t q) {
-        return best[q].bound(); },
+            part, queries, codes, mask, at_most, [&](std::int64_t q) { return best[q].bound(); },
             [&](std::int64_t q, const Key* hits, std::int64_t count) {
-        best[q].push(hits, count);
+                best[q].push(hits, count);
             });
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
-        merger.merge(part.first_query + q, best[q].finish());
+            merger.merge(part.first_query + q, best[q].finish());
         }
-});
+    });
 }
 
 std::vector<std::vector<Key>> range_search(Rows<std::uint8_t> queries, Codes codes,

@@ -245,17 +245,15 @@ void topk(const float* tables, std::int64_t n_queries, Codes codes, std::int64_t
                 best.back().lower_bound(from_ordered_bits(key_value(kth)));
             }
         }
-        }
         queries.scan(
-            part, codes, mask, at_most, [&](std::int64_t q) {
-        return best[q].bound(); },
+            part, codes, mask, at_most, [&](std::int64_t q) { return best[q].bound(); },
             [&](std::int64_t q, const Key* hits, std::int64_t count) {
-        best[q].push(hits, count);
+                best[q].push(hits, count);
             });
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
-        merger.merge(part.first_query + q, best[q].finish());
+            merger.merge(part.first_query + q, best[q].finish());
         }
-});
+    });
 }
 
 std::vector<std::vector<Key>> range_search(const float* tables, std::int64_t n_queries, Codes codes,
