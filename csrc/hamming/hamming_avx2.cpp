@@ -37,6 +37,7 @@ struct Block {
             for (std::int64_t w = first; w < last; ++w) {
                 const __m256i word = _mm256_loadu_si256(
                     reinterpret_cast<const __m256i*>(block + w * block_codes + half * 4));
+                __builtin_prefetch(block + w * block_codes + prefetch_words);
 #pragma GCC unroll 8
                 for (int q = 0; q < Q; ++q) {
                     const __m256i query =

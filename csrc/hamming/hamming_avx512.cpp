@@ -35,6 +35,7 @@ struct NibbleCounts {
             __m512i counts_u8[Q] = {};
             for (std::int64_t w = first; w < last; ++w) {
                 const __m512i word = _mm512_loadu_si512(block + w * block_codes);
+                __builtin_prefetch(block + w * block_codes + prefetch_words);
 #pragma GCC unroll 8
                 for (int q = 0; q < Q; ++q) {
                     const __m512i query =

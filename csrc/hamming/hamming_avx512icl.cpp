@@ -18,6 +18,7 @@ struct Popcount {
                     __m512i* sums) noexcept {
         for (std::int64_t w = 0; w < n_words; ++w) {
             const __m512i word = _mm512_loadu_si512(block + w * block_codes);
+            __builtin_prefetch(block + w * block_codes + prefetch_words);
 #pragma GCC unroll 8
             for (int q = 0; q < Q; ++q) {
                 const __m512i query = _mm512_set1_epi64(static_cast<long long>(queries[w * Q + q]));

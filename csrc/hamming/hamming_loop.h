@@ -12,14 +12,9 @@
 namespace tersevec::hamming {
 namespace {
 
-constexpr std::int64_t prefetch_words =
-    512;  // 4 KiB ahead: hardware prefetchers stay too close behind a scan that computes
-
-inline void prefetch(const std::uint64_t* block, std::int64_t n_words) noexcept {
-    for (std::int64_t w = 0; w < n_words; ++w) {
-        __builtin_prefetch(block + prefetch_words + w * block_codes);
-    }
-}
+/// How far a block's words ask for words to come: hardware prefetchers stay too close behind a scan
+/// that computes. One request beside each load; a block's worth at once would clog the line buffers.
+constexpr std::int64_t prefetch_words = 512;
 
 template <class Block, int Q>
 void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
@@ -38,7 +33,6 @@ void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
         if (allowed == 0) {
             continue;
         }
-        prefetch(block, scan.n_words);
         if (!Block::template sums<Q>(scan.queries, block, scan.n_words, start, sums)) [[likely]] {
             continue;
         }
@@ -65,7 +59,6 @@ void distances_tile(const Scan& scan, std::int32_t* out, std::int64_t out_stride
     const std::uint64_t* block = scan.blocks;
     for (std::int64_t row = 0; row < scan.n_rows;
          row += block_codes, block += scan.n_words * block_codes) {
-        prefetch(block, scan.n_words);
         Block::template sums<Q>(scan.queries, block, scan.n_words, start, sums);
         const std::int64_t left = scan.n_rows - row;
         const std::int64_t count = left < block_codes ? left : block_codes;

@@ -26,6 +26,7 @@ struct Block {
                                            vdupq_n_u8(0)};
             for (std::int64_t w = first; w < last; ++w) {
                 const uint64x2_t query = vdupq_n_u64(queries[w * Q + q]);
+                __builtin_prefetch(block + w * block_codes + prefetch_words);
 #pragma GCC unroll 4
                 for (int pair = 0; pair < pairs; ++pair) {
                     const uint64x2_t word = vld1q_u64(block + w * block_codes + pair * 2);

@@ -23,6 +23,7 @@ struct Block {
             }
             for (std::int64_t w = 0; w < n_words; ++w) {
                 const std::uint64_t query = queries[w * Q + q];
+                __builtin_prefetch(block + w * block_codes + prefetch_words);
 #pragma GCC unroll 8
                 for (int c = 0; c < block_codes; ++c) {
                     sums[c] += _mm_popcnt_u64(query ^ block[w * block_codes + c]);

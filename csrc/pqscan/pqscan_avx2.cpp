@@ -54,6 +54,7 @@ struct Adder {
         const __m256i nibble = _mm256_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
         for (std::int64_t j = 0; j < m; j += group_subspaces) {
+            __builtin_prefetch(block + centroids * j + prefetch_bytes);
             const __m256i codes0 = load(block + centroids * j, m - j);
             const __m256i codes1 = load(block + centroids * (j + 2), m - j - 2);
             const __m256i low0 = _mm256_and_si256(codes0, nibble);

@@ -51,6 +51,8 @@ struct Adder {
         const __m512i nibble = _mm512_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
         for (std::int64_t j = 0; j < m; j += 2 * group_subspaces) {
+            __builtin_prefetch(block + centroids * j + prefetch_bytes);
+            __builtin_prefetch(block + centroids * j + prefetch_bytes + 64);
             const __m512i codes0 = load(block + centroids * j, m - j);
             const __m512i codes1 =
                 load(block + centroids * (j + group_subspaces), m - j - group_subspaces);

@@ -70,6 +70,7 @@ struct Block {
                    _mm512_maskz_loadu_epi8(there, block + centroids * whole), sums);
         }
         for (std::int64_t j = 0; j < whole; j += group_subspaces) {
+            __builtin_prefetch(block + centroids * j + prefetch_bytes);
             add<Q>(tables + centroids * j, table_bytes, _mm512_loadu_si512(block + centroids * j),
                    sums);
         }

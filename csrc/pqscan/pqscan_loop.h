@@ -12,8 +12,9 @@
 namespace tersevec::pqscan {
 namespace {
 
-constexpr std::int64_t prefetch_bytes =
-    4096;  // hardware prefetchers stay too close behind a scan that computes
+/// How far a block's bytes ask for bytes to come: hardware prefetchers stay too close behind a scan
+/// that computes. One request beside each load; a block's worth at once would clog the line buffers.
+constexpr std::int64_t prefetch_bytes = 4096;
 
 template <class Block, int Q>
 void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t* bounds,
@@ -26,9 +27,6 @@ void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t
             scan.first_row + row, left < block_codes ? static_cast<int>(left) : block_codes);
         if (allowed == 0) {
             continue;
-        }
-        for (std::int64_t byte = 0; byte < scan.m * centroids; byte += 64) {
-            __builtin_prefetch(block + prefetch_bytes + byte);
         }
         if (!Block::template below<Q>(tables, scan.table_bytes, block, scan.m, bounds, sums))
             [[likely]] {

@@ -28,6 +28,7 @@ struct Adder {
             sums[q] = {{vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)}};
         }
         for (std::int64_t j = 0; j < m; j += 2) {
+            __builtin_prefetch(block + centroids * j + prefetch_bytes);
             const uint8x16_t codes0 = vld1q_u8(block + centroids * j);
             const uint8x16_t codes1 =
                 j + 1 < m ? vld1q_u8(block + centroids * (j + 1)) : vdupq_n_u8(0);

@@ -41,6 +41,7 @@ struct Adder {
         const __m128i nibble = _mm_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
         for (std::int64_t j = 0; j < m; j += 2) {
+            __builtin_prefetch(block + centroids * j + prefetch_bytes);
             const __m128i codes0 = load(block + centroids * j);
             const __m128i codes1 =
                 j + 1 < m ? load(block + centroids * (j + 1)) : _mm_setzero_si128();
