@@ -48,30 +48,42 @@ struct Adder {
                                 _mm256_permute2x128_si256(a, b, 0x31));
     }
 
+    /// 4 sub-spaces, from the tables' and the codes' places.
+    template <int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes, __m256i codes0,
+                     __m256i codes1, Running* low, Running* high) noexcept {
+        const __m256i nibble = _mm256_set1_epi8(15);
+        const __m256i low0 = _mm256_and_si256(codes0, nibble);
+        const __m256i low1 = _mm256_and_si256(codes1, nibble);
+        const __m256i high0 = _mm256_and_si256(_mm256_srli_epi16(codes0, 4), nibble);
+        const __m256i high1 = _mm256_and_si256(_mm256_srli_epi16(codes1, 4), nibble);
+#pragma GCC unroll 2
+        for (int q = 0; q < Q; ++q) {
+            const auto* table = reinterpret_cast<const __m256i*>(tables + q * table_bytes);
+            const __m256i table0 = _mm256_loadu_si256(table);
+            const __m256i table1 = _mm256_loadu_si256(table + 1);
+            low[q].add(_mm256_add_epi8(_mm256_shuffle_epi8(table0, low0),
+                                       _mm256_shuffle_epi8(table1, low1)));
+            high[q].add(_mm256_add_epi8(_mm256_shuffle_epi8(table0, high0),
+                                        _mm256_shuffle_epi8(table1, high1)));
+        }
+    }
+
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
-        const __m256i nibble = _mm256_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
-        for (std::int64_t j = 0; j < m; j += group_subspaces) {
+        const std::int64_t whole = m / group_subspaces * group_subspaces;
+        if (whole < m) {
+            const std::uint8_t* last = block + centroids * whole;
+            step<Q>(tables + centroids * whole, table_bytes, load(last, m - whole),
+                    load(last + 2 * centroids, m - whole - 2), low, high);
+        }
+        for (std::int64_t j = 0; j < whole; j += group_subspaces) {
+            const auto* codes = reinterpret_cast<const __m256i*>(block + centroids * j);
             __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            const __m256i codes0 = load(block + centroids * j, m - j);
-            const __m256i codes1 = load(block + centroids * (j + 2), m - j - 2);
-            const __m256i low0 = _mm256_and_si256(codes0, nibble);
-            const __m256i low1 = _mm256_and_si256(codes1, nibble);
-            const __m256i high0 = _mm256_and_si256(_mm256_srli_epi16(codes0, 4), nibble);
-            const __m256i high1 = _mm256_and_si256(_mm256_srli_epi16(codes1, 4), nibble);
-#pragma GCC unroll 2
-            for (int q = 0; q < Q; ++q) {
-                const auto* table =
-                    reinterpret_cast<const __m256i*>(tables + q * table_bytes + centroids * j);
-                const __m256i table0 = _mm256_loadu_si256(table);
-                const __m256i table1 = _mm256_loadu_si256(table + 1);
-                low[q].add(_mm256_add_epi8(_mm256_shuffle_epi8(table0, low0),
-                                           _mm256_shuffle_epi8(table1, low1)));
-                high[q].add(_mm256_add_epi8(_mm256_shuffle_epi8(table0, high0),
-                                            _mm256_shuffle_epi8(table1, high1)));
-            }
+            step<Q>(tables + centroids * j, table_bytes, _mm256_loadu_si256(codes),
+                    _mm256_loadu_si256(codes + 1), low, high);
         }
 #pragma GCC unroll 2
         for (int q = 0; q < Q; ++q) {

@@ -45,31 +45,44 @@ struct Adder {
         return _mm512_add_epi16(_mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(a, b, 0xee));
     }
 
+    /// 8 sub-spaces, from the tables' and the codes' places.
+    template <int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes, __m512i codes0,
+                     __m512i codes1, Running* low, Running* high) noexcept {
+        const __m512i nibble = _mm512_set1_epi8(15);
+        const __m512i low0 = _mm512_and_si512(codes0, nibble);
+        const __m512i low1 = _mm512_and_si512(codes1, nibble);
+        const __m512i high0 = _mm512_and_si512(_mm512_srli_epi16(codes0, 4), nibble);
+        const __m512i high1 = _mm512_and_si512(_mm512_srli_epi16(codes1, 4), nibble);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; ++q) {
+            const std::uint8_t* table = tables + q * table_bytes;
+            const __m512i table0 = _mm512_loadu_si512(table);
+            const __m512i table1 = _mm512_loadu_si512(table + 64);
+            low[q].add(_mm512_add_epi8(_mm512_shuffle_epi8(table0, low0),
+                                       _mm512_shuffle_epi8(table1, low1)));
+            high[q].add(_mm512_add_epi8(_mm512_shuffle_epi8(table0, high0),
+                                        _mm512_shuffle_epi8(table1, high1)));
+        }
+    }
+
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
-        const __m512i nibble = _mm512_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
-        for (std::int64_t j = 0; j < m; j += 2 * group_subspaces) {
-            __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            __builtin_prefetch(block + centroids * j + prefetch_bytes + 64);
-            const __m512i codes0 = load(block + centroids * j, m - j);
-            const __m512i codes1 =
-                load(block + centroids * (j + group_subspaces), m - j - group_subspaces);
-            const __m512i low0 = _mm512_and_si512(codes0, nibble);
-            const __m512i low1 = _mm512_and_si512(codes1, nibble);
-            const __m512i high0 = _mm512_and_si512(_mm512_srli_epi16(codes0, 4), nibble);
-            const __m512i high1 = _mm512_and_si512(_mm512_srli_epi16(codes1, 4), nibble);
-#pragma GCC unroll 4
-            for (int q = 0; q < Q; ++q) {
-                const std::uint8_t* table = tables + q * table_bytes + centroids * j;
-                const __m512i table0 = _mm512_loadu_si512(table);
-                const __m512i table1 = _mm512_loadu_si512(table + 64);
-                low[q].add(_mm512_add_epi8(_mm512_shuffle_epi8(table0, low0),
-                                           _mm512_shuffle_epi8(table1, low1)));
-                high[q].add(_mm512_add_epi8(_mm512_shuffle_epi8(table0, high0),
-                                            _mm512_shuffle_epi8(table1, high1)));
-            }
+        constexpr std::int64_t pair = 2 * group_subspaces;
+        const std::int64_t whole = m / pair * pair;
+        if (whole < m) {
+            const std::uint8_t* last = block + centroids * whole;
+            step<Q>(tables + centroids * whole, table_bytes, load(last, m - whole),
+                    load(last + 64, m - whole - group_subspaces), low, high);
+        }
+        for (std::int64_t j = 0; j < whole; j += pair) {
+            const std::uint8_t* codes = block + centroids * j;
+            __builtin_prefetch(codes + prefetch_bytes);
+            __builtin_prefetch(codes + prefetch_bytes + 64);
+            step<Q>(tables + centroids * j, table_bytes, _mm512_loadu_si512(codes),
+                    _mm512_loadu_si512(codes + 64), low, high);
         }
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) {

@@ -19,36 +19,44 @@ struct Adder {
         uint16x8_t u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
     };
 
+    /// 2 sub-spaces, from the tables' and the codes' places.
+    template <int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes, uint8x16_t codes0,
+                     uint8x16_t codes1, Sums* sums) noexcept {
+        const uint8x16_t nibble = vdupq_n_u8(15);
+        const uint8x16_t low0 = vandq_u8(codes0, nibble);
+        const uint8x16_t low1 = vandq_u8(codes1, nibble);
+        const uint8x16_t high0 = vshrq_n_u8(codes0, 4);
+        const uint8x16_t high1 = vshrq_n_u8(codes1, 4);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; ++q) {
+            const uint8x16_t table0 = vld1q_u8(tables + q * table_bytes);
+            const uint8x16_t table1 = vld1q_u8(tables + q * table_bytes + centroids);
+            const uint8x16_t low = vaddq_u8(vqtbl1q_u8(table0, low0), vqtbl1q_u8(table1, low1));
+            const uint8x16_t high = vaddq_u8(vqtbl1q_u8(table0, high0), vqtbl1q_u8(table1, high1));
+            sums[q].u16x8[0] = vaddw_u8(sums[q].u16x8[0], vget_low_u8(low));
+            sums[q].u16x8[1] = vaddw_high_u8(sums[q].u16x8[1], low);
+            sums[q].u16x8[2] = vaddw_u8(sums[q].u16x8[2], vget_low_u8(high));
+            sums[q].u16x8[3] = vaddw_high_u8(sums[q].u16x8[3], high);
+        }
+    }
+
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
-        const uint8x16_t nibble = vdupq_n_u8(15);
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) {
             sums[q] = {{vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)}};
         }
-        for (std::int64_t j = 0; j < m; j += 2) {
-            __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            const uint8x16_t codes0 = vld1q_u8(block + centroids * j);
-            const uint8x16_t codes1 =
-                j + 1 < m ? vld1q_u8(block + centroids * (j + 1)) : vdupq_n_u8(0);
-            const uint8x16_t low0 = vandq_u8(codes0, nibble);
-            const uint8x16_t low1 = vandq_u8(codes1, nibble);
-            const uint8x16_t high0 = vshrq_n_u8(codes0, 4);
-            const uint8x16_t high1 = vshrq_n_u8(codes1, 4);
-#pragma GCC unroll 4
-            for (int q = 0; q < Q; ++q) {
-                const std::uint8_t* table = tables + q * table_bytes + centroids * j;
-                const uint8x16_t table0 = vld1q_u8(table);
-                const uint8x16_t table1 = vld1q_u8(table + centroids);
-                const uint8x16_t low = vaddq_u8(vqtbl1q_u8(table0, low0), vqtbl1q_u8(table1, low1));
-                const uint8x16_t high =
-                    vaddq_u8(vqtbl1q_u8(table0, high0), vqtbl1q_u8(table1, high1));
-                sums[q].u16x8[0] = vaddw_u8(sums[q].u16x8[0], vget_low_u8(low));
-                sums[q].u16x8[1] = vaddw_high_u8(sums[q].u16x8[1], low);
-                sums[q].u16x8[2] = vaddw_u8(sums[q].u16x8[2], vget_low_u8(high));
-                sums[q].u16x8[3] = vaddw_high_u8(sums[q].u16x8[3], high);
-            }
+        if (m % 2 != 0) {
+            const std::int64_t last = centroids * (m - 1);
+            step<Q>(tables + last, table_bytes, vld1q_u8(block + last), vdupq_n_u8(0), sums);
+        }
+        for (std::int64_t j = 0; j + 1 < m; j += 2) {
+            const std::uint8_t* codes = block + centroids * j;
+            __builtin_prefetch(codes + prefetch_bytes);
+            step<Q>(tables + centroids * j, table_bytes, vld1q_u8(codes),
+                    vld1q_u8(codes + centroids), sums);
         }
     }
 

@@ -35,29 +35,39 @@ struct Adder {
         __m128i even() const noexcept { return _mm_sub_epi16(mixed, _mm_slli_epi16(odd, 8)); }
     };
 
+    /// 2 sub-spaces, from the tables' and the codes' places.
+    template <int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes, __m128i codes0,
+                     __m128i codes1, Running* low, Running* high) noexcept {
+        const __m128i nibble = _mm_set1_epi8(15);
+        const __m128i low0 = _mm_and_si128(codes0, nibble);
+        const __m128i low1 = _mm_and_si128(codes1, nibble);
+        const __m128i high0 = _mm_and_si128(_mm_srli_epi16(codes0, 4), nibble);
+        const __m128i high1 = _mm_and_si128(_mm_srli_epi16(codes1, 4), nibble);
+#pragma GCC unroll 2
+        for (int q = 0; q < Q; ++q) {
+            const __m128i table0 = load(tables + q * table_bytes);
+            const __m128i table1 = load(tables + q * table_bytes + centroids);
+            low[q].add(
+                _mm_add_epi8(_mm_shuffle_epi8(table0, low0), _mm_shuffle_epi8(table1, low1)));
+            high[q].add(
+                _mm_add_epi8(_mm_shuffle_epi8(table0, high0), _mm_shuffle_epi8(table1, high1)));
+        }
+    }
+
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
-        const __m128i nibble = _mm_set1_epi8(15);
         Running low[Q] = {}, high[Q] = {};
-        for (std::int64_t j = 0; j < m; j += 2) {
-            __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            const __m128i codes0 = load(block + centroids * j);
-            const __m128i codes1 =
-                j + 1 < m ? load(block + centroids * (j + 1)) : _mm_setzero_si128();
-            const __m128i low0 = _mm_and_si128(codes0, nibble);
-            const __m128i low1 = _mm_and_si128(codes1, nibble);
-            const __m128i high0 = _mm_and_si128(_mm_srli_epi16(codes0, 4), nibble);
-            const __m128i high1 = _mm_and_si128(_mm_srli_epi16(codes1, 4), nibble);
-#pragma GCC unroll 2
-            for (int q = 0; q < Q; ++q) {
-                const __m128i table0 = load(tables + q * table_bytes + centroids * j);
-                const __m128i table1 = load(tables + q * table_bytes + centroids * (j + 1));
-                low[q].add(
-                    _mm_add_epi8(_mm_shuffle_epi8(table0, low0), _mm_shuffle_epi8(table1, low1)));
-                high[q].add(
-                    _mm_add_epi8(_mm_shuffle_epi8(table0, high0), _mm_shuffle_epi8(table1, high1)));
-            }
+        if (m % 2 != 0) {
+            const std::int64_t last = centroids * (m - 1);
+            step<Q>(tables + last, table_bytes, load(block + last), _mm_setzero_si128(), low, high);
+        }
+        for (std::int64_t j = 0; j + 1 < m; j += 2) {
+            const std::uint8_t* codes = block + centroids * j;
+            __builtin_prefetch(codes + prefetch_bytes);
+            step<Q>(tables + centroids * j, table_bytes, load(codes), load(codes + centroids), low,
+                    high);
         }
 #pragma GCC unroll 2
         for (int q = 0; q < Q; ++q) {
