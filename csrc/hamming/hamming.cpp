@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "core/kernel_table.h"
-#include "core/scan.h"
+#include "hamming/hamming_queries.h"
 
 namespace tersevec::hamming {
 
@@ -29,113 +29,6 @@ constexpr const Kernels* table[] = {
 #endif
     &scalar::kernels,
 };
-
-/// A part's queries, the words of a tile's queries together.
-class TiledQueries {
-public:
-    TiledQueries(Rows<std::uint8_t> queries, std::int64_t n_words)
-        : tiles_(cut_tiles(queries.n)), n_words_(n_words), words_(queries.n * n_words) {
-        std::vector<std::uint64_t> query(n_words);
-        for (const Tile& tile : tiles_) {
-            for (int q = 0; q < tile.width; ++q) {
-                query.back() = 0;
-                std::memcpy(query.data(), queries[tile.first + q], queries.width);
-                for (std::int64_t w = 0; w < n_words; ++w) {
-                    words_[tile.first * n_words + w * tile.width + q] = query[w];
-                }
-            }
-        }
-    }
-
-    const std::vector<Tile>& tiles() const noexcept { return tiles_; }
-
-    void aim(Scan& scan, const Tile& tile) const noexcept {
-        scan.queries = words_.data() + tile.first * n_words_;
-        scan.n_queries = tile.width;
-    }
-
-private:
-    std::vector<Tile> tiles_;
-    std::int64_t n_words_;
-    std::vector<std::uint64_t> words_;
-};
-
-Blocked<std::uint64_t> blocked(const Codes& codes) noexcept {
-    return {codes.blocks, codes.rows, codes.n, codes.n_words * block_codes, block_codes, &pack};
-}
-
-/// Hands every part's rows below `bound(q)` to `take(q, keys, count)`; q counts within the part.
-template <class GetBound, class Take>
-void scan_part(const Part& part, Rows<std::uint8_t> queries, const Codes& codes, Mask mask,
-               Isa at_most, GetBound bound, Take take) {
-    const TiledQueries tiled(queries.slice(part.first_query, part.n_queries), codes.n_words);
-    Runs runs(blocked(codes), part);
-    scan_below<std::int64_t>(
-        runs, Scan{.n_words = codes.n_words, .mask = mask}, tiled.tiles(),
-        pick(rows(), &Kernels::below, at_most),
-        [&](Scan& scan, const Tile& tile) { tiled.aim(scan, tile); }, bound, take);
-}
-
-Split split_codes(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t state_bytes,
-                  int threads) noexcept {
-    const auto base = blocked(codes);
-    return split_scan(queries.n, base.n_blocks(), base.block_bytes(), state_bytes, threads);
-}
-
-constexpr std::int64_t counted_bits = 1 << 18;  // longer codes would need more counters than rows
-
-/// Top-k of distances too large to count, with CountingTopk's members.
-class UncountedTopk {
-public:
-    UncountedTopk(std::int64_t k, std::uint32_t max_value) : bound_(max_value + 1), best_(k) {}
-
-    std::uint32_t bound() const noexcept { return bound_; }
-    void lower_bound(std::uint32_t bound) noexcept { bound_ = std::min(bound_, bound); }
-    void push(const Key* hits, std::int64_t count) {
-        std::for_each_n(hits, count, [&](Key hit) { best_.push(hit); });
-        best_.tighten();
-        if (best_.bound() != no_hit) {
-            lower_bound(key_value(best_.bound()));
-        }
-    }
-    const std::vector<Key>& finish() { return best_.finish(); }
-
-    static std::int64_t state_bytes(std::int64_t k, std::uint32_t) noexcept {
-        return ReservoirTopk::state_bytes(k);
-    }
-
-private:
-    std::uint32_t bound_;
-    ReservoirTopk best_;
-};
-
-template <class Topk>
-void topk_by(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t k, Mask mask, int threads,
-             Isa at_most, Key* keys) {
-    TopkMerger merger(keys, queries.n, k);
-    const std::int64_t reachable = std::min(k, codes.n);
-    const auto max_distance = static_cast<std::uint32_t>(64 * codes.n_words);
-    const std::int64_t state_bytes = Topk::state_bytes(reachable, max_distance);
-    split_codes(queries, codes, state_bytes, threads).for_each([&](const Part& part) {
-        std::vector<Topk> best;
-        for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            best.emplace_back(reachable, max_distance);
-            // Where another range of rows is done, a row beyond its k-th value cannot enter.
-            const Key kth = merger.kth(part.first_query + q);
-            if (kth != no_hit) {
-                best.back().lower_bound(key_value(kth) + 1);
-            }
-        }
-        scan_part(
-            part, queries, codes, mask, at_most, [&](std::int64_t q) { return best[q].bound(); },
-            [&](std::int64_t q, const Key* hits, std::int64_t count) {
-                best[q].push(hits, count);
-            });
-        for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            merger.merge(part.first_query + q, best[q].finish());
-        }
-    });
-}
 
 }  // namespace
 
@@ -202,35 +95,6 @@ void distances(Rows<std::uint8_t> queries, Codes codes, int threads, Isa at_most
             }
         }
     });
-}
-
-void topk(Rows<std::uint8_t> queries, Codes codes, std::int64_t k, Mask mask, int threads,
-          Isa at_most, Key* keys) {
-    if (64 * codes.n_words <= counted_bits) {
-        topk_by<CountingTopk>(queries, codes, k, mask, threads, at_most, keys);
-    } else {
-        topk_by<UncountedTopk>(queries, codes, k, mask, threads, at_most, keys);
-    }
-}
-
-std::vector<std::vector<Key>> range_search(Rows<std::uint8_t> queries, Codes codes,
-                                           std::int64_t radius, Mask mask, int threads,
-                                           Isa at_most) {
-    std::vector<std::vector<Key>> found(queries.n);
-    std::mutex lock;
-    const std::int64_t bound = std::min(radius, 64 * codes.n_words) + 1;
-    split_codes(queries, codes, 1, threads).for_each([&](const Part& part) {
-        scan_part(
-            part, queries, codes, mask, at_most, [&](std::int64_t) { return bound; },
-            [&](std::int64_t q, const Key* hits, std::int64_t count) {
-                const std::lock_guard guard(lock);
-                found[part.first_query + q].insert(found[part.first_query + q].end(), hits,
-                                                   hits + count);
-            });
-    });
-    parallel_for(threads, queries.n,
-                 [&](std::int64_t q) { std::sort(found[q].begin(), found[q].end()); });
-    return found;
 }
 
 }  // namespace tersevec::hamming

@@ -1,126 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact float top-k and range from an integer scan.
-//
-// For each query a table entry T becomes floor((T - mu_j) * scale), mu_j the sub-space's least
-// entry. For the sum Q of a row
-// and its real distance D:  base + Q / scale <= D, base = sum of mu_j. The float32 distance differs
-// from D by at most
-// `slack`. So a row can only have a float distance <= theta if Q <= (theta + slack - base) * scale:
-// an integer bound that
-// leaves nothing out; the rows that pass it are added again in float32, in order.
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <mutex>
 
 #include "core/kernel_table.h"
-#include "pqscan/pqscan_codes.h"
+#include "pqscan/pqscan_query.h"
 
 namespace tersevec::pqscan {
 namespace {
-
-struct Range {
-    float least, most;
-};
-
-/// Of the 16 entries of a table; four lanes, since a plain minimum does not become vector code.
-Range range_of(const float* table) noexcept {
-    float least[4], most[4];
-    std::copy_n(table, 4, least);
-    std::copy_n(table, 4, most);
-    for (int c = 4; c < centroids; c += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            const float entry = table[c + lane];
-            least[lane] = entry < least[lane] ? entry : least[lane];
-            most[lane] = most[lane] < entry ? entry : most[lane];
-        }
-    }
-    return {*std::min_element(least, least + 4), *std::max_element(most, most + 4)};
-}
-
-/// One query's float tables and what the scan knows of their rounding.
-class Query {
-public:
-    /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
-    Query(const float* tables, const Codes& codes, std::uint8_t* quantised)
-        : tables_(tables), codes_(codes) {
-        std::vector<float> least(codes.m);
-        double span = 0.0, magnitude = 0.0;
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            const Range range = range_of(tables + centroids * j);
-            least[j] = range.least;
-            span = std::max(span, double{range.most} - double{range.least});
-            magnitude += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
-            base_ += range.least;
-        }
-        scale_ = span > 0.0 ? std::min(table_limit / span, 1e30) : 0.0;  // 1e30: a float holds it
-        // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
-        // the doubles above.
-        slack_ = static_cast<double>(codes.m + 2) * magnitude * 0x1p-24 * 1.001;
-        // A little less than the scale: three roundings of 2^-24 leave the product below the real one.
-        const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            for (int c = 0; c < centroids; ++c) {
-                const float level = (tables[centroids * j + c] - least[j]) * scale;
-                quantised[centroids * j + c] = static_cast<std::uint8_t>(static_cast<int>(level));
-            }
-        }
-    }
-
-    /// Sums at or above it have float distances above theta. Exclusive, never above
-    /// bound(infinity).
-    std::int32_t bound(float theta) const noexcept {
-        const auto all = static_cast<double>(codes_.m * table_limit);
-        const double most = (theta + slack_ - base_) * scale_ +
-                            1e-3;  // 1e-3: the rounding of this line and of floor's
-        if (!(most < all)) {
-            return static_cast<std::int32_t>(all) + 1;
-        }
-        return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
-    }
-
-    /// Float keys of hits, four rows at a time to hide the latency of the additions.
-    void rescore(const Key* hits, std::int64_t count, Key* out) const noexcept {
-        for (std::int64_t i = 0; i < count; i += 4) {
-            std::int64_t rows[4];
-            for (int r = 0; r < 4; ++r) {
-                rows[r] = key_row(hits[std::min(i + r, count - 1)]);
-            }
-            float sums[4];
-            if (codes_.blocks != nullptr) {
-                const auto code = [&](int r) {
-                    return BlockedCode(codes_.blocks, codes_.m, rows[r]);
-                };
-                add(code(0), code(1), code(2), code(3), sums);
-            } else {
-                const auto code = [&](int r) { return PackedCode(codes_.rows[rows[r]]); };
-                add(code(0), code(1), code(2), code(3), sums);
-            }
-            for (int r = 0; r < 4 && i + r < count; ++r) {
-                out[i + r] = make_key(ordered_bits(sums[r]), rows[r]);
-            }
-        }
-    }
-
-private:
-    template <class Code>
-    void add(Code a, Code b, Code c, Code d, float* sums) const noexcept {
-        float sum_a = 0.0f, sum_b = 0.0f, sum_c = 0.0f, sum_d = 0.0f;
-        for (std::int64_t j = 0; j < codes_.m; ++j) {
-            const float* entries = tables_ + centroids * j;
-            sum_a += entries[a[j]];
-            sum_b += entries[b[j]];
-            sum_c += entries[c[j]];
-            sum_d += entries[d[j]];
-        }
-        sums[0] = sum_a, sums[1] = sum_b, sums[2] = sum_c, sums[3] = sum_d;
-    }
-
-    const float* tables_;
-    Codes codes_;
-    double base_ = 0.0;
-    double scale_;
-    double slack_;
-};
 
 /// Exact top-k of one query: hits wait until they are worth sorting, the most promising are
 /// re-scored first, and what their distances rule out is never re-scored.
