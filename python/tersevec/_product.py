@@ -15,7 +15,7 @@ from tersevec._kernels import F32, I64, U8, ArrayIn
 METRICS = ("l2", "ip", "cosine")
 SERVED_BITS = (4,)
 
-_TABLE_BYTES = 8 << 20  # of the tables alive at once
+_BATCH_BYTES = 8 << 20  # of the tables, and of what they lead to, alive at once
 _QUERIES = 256
 
 
@@ -127,10 +127,16 @@ class ProductBase(Estimator):
             _check.finite(name, block, start, limit)
             yield start, unit_rows(block) if self.metric == "cosine" else block
 
-    def _tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
-        """The lookup tables of the queries, few at once: (which queries, (queries, m, K))."""
+    def _tables(
+        self, Q: npt.NDArray[Any], threads: int, result_bytes: int = 0
+    ) -> Iterator[tuple[slice, F32]]:
+        """The lookup tables of the queries, few at once: (which queries, (queries, m, K)).
+
+        `result_bytes` is what the caller makes of one query before it asks for the next ones.
+        """
         books = self.codebooks_
-        step = max(1, min(_QUERIES, _TABLE_BYTES // (4 * books.shape[0] * books.shape[1])))
+        query_bytes = 4 * books.shape[0] * books.shape[1] + result_bytes
+        step = max(1, min(_QUERIES, _BATCH_BYTES // query_bytes))
         metric = "l2" if self.metric == "l2" else "ip"
         for start, block in self._blocks("Q", Q, step):
             tables = _backend.pick("pqscan").lookup_tables(block, books, metric, threads)

@@ -36,9 +36,11 @@ class ProductSearch(ProductBase):
         rows = _check.codes("codes", codes, (m + 1) // 2)
         return rows, len(rows)
 
-    def _signed_tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
+    def _signed_tables(
+        self, Q: npt.NDArray[Any], threads: int, result_bytes: int = 0
+    ) -> Iterator[tuple[slice, F32]]:
         """Lookup tables whose sums ascend from best to worst: negated for similarities."""
-        for queries, tables in self._tables(Q, threads):
+        for queries, tables in self._tables(Q, threads, result_bytes):
             yield queries, tables if self.metric == "l2" else np.negative(tables, out=tables)
 
     def _unsigned(self, values: F32) -> F32:
@@ -80,7 +82,7 @@ class ProductSearch(ProductBase):
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
         result = np.empty((len(rows), n), np.float32)
-        for queries, tables in self._tables(rows, count):
+        for queries, tables in self._tables(rows, count, 4 * n):
             result[queries] = _backend.pick("pqscan").distances(tables, base, n, count)
         return result
 
@@ -135,7 +137,7 @@ class ProductSearch(ProductBase):
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        for queries, tables in self._signed_tables(rows, count):
+        for queries, tables in self._signed_tables(rows, count, 12 * k):
             found = _backend.pick("pqscan").topk(tables, base, n, k, allowed, count)
             values[queries], indices[queries] = found
         return TopK(self._unsigned(values), indices)
