@@ -53,15 +53,14 @@ struct Block {
         }
     }
 
-    /// Sums start at -bound, so a sign bit is a hit and one test serves all queries.
     template <int Q>
-    static bool below(const std::uint8_t* tables, std::int64_t table_bytes,
-                      const std::uint8_t* block, std::int64_t m, const std::int32_t* bounds,
-                      std::int32_t* out) noexcept {
+    static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                     std::int32_t* out) noexcept {
         __m512i sums[2 * Q];
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
-            sums[2 * q] = sums[2 * q + 1] = _mm512_set1_epi32(-bounds[q]);
+            sums[2 * q] = sums[2 * q + 1] = _mm512_set1_epi32(start[q]);
         }
         const std::int64_t whole = m / group_subspaces * group_subspaces;
         if (whole < m) {
@@ -84,8 +83,7 @@ struct Block {
         }
 #pragma GCC unroll 16
         for (int i = 0; i < 2 * Q; ++i) {
-            _mm512_storeu_si512(out + 16 * i,
-                                _mm512_add_epi32(sums[i], _mm512_set1_epi32(bounds[i / 2])));
+            _mm512_storeu_si512(out + 16 * i, sums[i]);
         }
         return true;
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The loop over blocks, once for every level. `Block` does one block against Q queries:
 ///   static constexpr int tile: the most queries it takes at a time
-///   template <int Q> static bool below(tables, table_bytes, block, m, bounds, sums):
-///       whether any of the Q * 32 quantised sums is below its query's bound; then `sums` (Q, 32)
-///       holds them all
+///   template <int Q> static bool sums(tables, table_bytes, block, m, start, sums):
+///       sum = start[q] + quantised sum for each of the Q * 32 pairs; whether any is negative; then
+///       `sums` (Q, 32) holds them all. start[q] <= 0.
+/// Starting at -bound makes the sign bit the hit.
 /// Whole blocks only: the loop leaves out padding and rows that the mask forbids.
 #pragma once
 
@@ -19,6 +20,10 @@ constexpr std::int64_t prefetch_bytes = 4096;
 template <class Block, int Q>
 void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t* bounds,
                 Key* const* hits, std::int64_t* n_hits) noexcept {
+    std::int32_t start[Q];
+    for (int q = 0; q < Q; ++q) {
+        start[q] = -bounds[q];
+    }
     std::int32_t sums[Q * block_codes];
     const std::uint8_t* block = scan.blocks;
     for (std::int64_t row = 0; row < scan.n_rows; row += block_codes, block += scan.m * centroids) {
@@ -28,20 +33,20 @@ void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t
         if (allowed == 0) {
             continue;
         }
-        if (!Block::template below<Q>(tables, scan.table_bytes, block, scan.m, bounds, sums))
+        if (!Block::template sums<Q>(tables, scan.table_bytes, block, scan.m, start, sums))
             [[likely]] {
             continue;
         }
         for (int q = 0; q < Q; ++q) {
             std::uint32_t found = 0;
             for (int c = 0; c < block_codes; ++c) {
-                found |= std::uint32_t{sums[q * block_codes + c] < bounds[q]} << c;
+                found |= std::uint32_t{sums[q * block_codes + c] < 0} << c;
             }
             for (found &= allowed; found != 0; found &= found - 1) {
                 const int c = __builtin_ctz(found);
+                const std::int32_t sum = sums[q * block_codes + c] + bounds[q];
                 hits[q][n_hits[q]++] =
-                    make_key(static_cast<std::uint32_t>(sums[q * block_codes + c]),
-                             scan.first_row + row + c);
+                    make_key(static_cast<std::uint32_t>(sum), scan.first_row + row + c);
             }
         }
     }

@@ -13,15 +13,16 @@ struct Block {
     static constexpr int tile = 1;
 
     template <int Q>
-    static bool below(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
-                      std::int64_t m, const std::int32_t* bounds, std::int32_t* sums) noexcept {
+    static bool sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
+                     std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
+        static_assert(Q == tile);
         bool any = false;
         for (int c = 0; c < block_codes; ++c) {
-            sums[c] = 0;
+            sums[c] = start[0];
             for (std::int64_t j = 0; j < m; ++j) {
                 sums[c] += tables[centroids * j + code(block, j, c)];
             }
-            any |= sums[c] < bounds[0];
+            any |= sums[c] < 0;
         }
         return any;
     }

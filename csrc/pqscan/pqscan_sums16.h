@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Blocks for levels that add bytes into 16-bit sums. `Adder` is the level's part:
-///   static constexpr int tile; struct Sums: 32 sums of one query in registers
-///   template <int Q> static void add(tables, table_bytes, block, m, Sums*): from zero, m <=
-///   sums16_subspaces static bool any_below(Sums, unsigned bound) static void store(Sums,
-///   std::int32_t* out): in the order of codes
+///   static constexpr int tile;
+///   struct Sums: 32 sums of one query in registers
+///   template <int Q> static void add(tables, table_bytes, block, m, Sums*): m <= sums16_subspaces
+///   static bool any_below(Sums, unsigned bound)
+///   static void store(Sums, std::int32_t* out): in the order of codes
 /// More sub-spaces than 16 bits can add go through in parts that are added in 32 bits.
 #pragma once
 
@@ -17,35 +18,38 @@ struct Sums16Block {
     static constexpr int tile = Adder::tile;
 
     template <int Q>
-    static bool below(const std::uint8_t* tables, std::int64_t table_bytes,
-                      const std::uint8_t* block, std::int64_t m, const std::int32_t* bounds,
-                      std::int32_t* out) noexcept {
+    static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                     std::int32_t* out) noexcept {
         if (m > sums16_subspaces) {
-            return below_long<Q>(tables, table_bytes, block, m, bounds, out);
+            return long_sums<Q>(tables, table_bytes, block, m, start, out);
         }
         typename Adder::Sums sums[Q];
         Adder::template add<Q>(tables, table_bytes, block, m, sums);
         bool any = false;
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
-            any |= Adder::any_below(sums[q], bounds[q] < 0 ? 0u : static_cast<unsigned>(bounds[q]));
+            any |= Adder::any_below(sums[q], static_cast<unsigned>(-start[q]));
         }
         if (!any) [[likely]] {
             return false;
         }
-#pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
-            Adder::store(sums[q], out + q * block_codes);
+            std::int32_t* mine = out + q * block_codes;
+            Adder::store(sums[q], mine);
+            for (int c = 0; c < block_codes; ++c) {
+                mine[c] += start[q];
+            }
         }
         return true;
     }
 
     template <int Q>
-    static bool below_long(const std::uint8_t* tables, std::int64_t table_bytes,
-                           const std::uint8_t* block, std::int64_t m, const std::int32_t* bounds,
-                           std::int32_t* out) noexcept {
+    static bool long_sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                          const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                          std::int32_t* out) noexcept {
         for (int i = 0; i < Q * block_codes; ++i) {
-            out[i] = 0;
+            out[i] = start[i / block_codes];
         }
         for (std::int64_t j = 0; j < m; j += sums16_subspaces) {
             const std::int64_t part = m - j < sums16_subspaces ? m - j : sums16_subspaces;
@@ -60,13 +64,11 @@ struct Sums16Block {
                 }
             }
         }
-        bool any = false;
-        for (int q = 0; q < Q; ++q) {
-            for (int c = 0; c < block_codes; ++c) {
-                any |= out[q * block_codes + c] < bounds[q];
-            }
+        std::int32_t any = 0;
+        for (int i = 0; i < Q * block_codes; ++i) {
+            any |= out[i];
         }
-        return any;
+        return any < 0;
     }
 };
 
