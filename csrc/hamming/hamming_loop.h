@@ -13,7 +13,7 @@ namespace tersevec::hamming {
 namespace {
 
 /// How far a block's words ask for words to come: hardware prefetchers stay too close behind a scan
-/// that computes. One request beside each load; a block's worth at once would clog the line buffers.
+/// that computes. One request beside each load: a block's worth at once would clog the buffers.
 constexpr std::int64_t prefetch_words = 512;
 
 template <class Block, int Q>

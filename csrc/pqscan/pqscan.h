@@ -8,13 +8,13 @@
 /// Layout: blocks of 32 codes, 16 * m bytes each:
 ///   byte 16 * j + t of a block = code(t, j) | code(t + 16, j) << 4        t = 0..15
 /// The last block is padded; padding is never reported.
-/// Scan: tables are rounded down to bytes of at most 127 (two look-ups add up in a byte), so that an
-/// integer sum bounds the float distance from below; rows whose bound does not rule them out are
-/// added again in float32. `pqscan_query.h` has the argument.
+/// Scan: tables are rounded down to bytes of at most 127 (two look-ups add up in a byte), so that
+/// an integer sum bounds the float distance from below; rows whose bound does not rule them out
+/// are added again in float32. `pqscan_query.h` has the argument.
 /// Limits: 1 <= m <= 65536, n < 2^31, tables whose sums are finite. No alignment needed; 64 bytes
 /// are fastest.
-/// Floor: for 64 look-ups one byte shuffle, on its one port, and one accumulating instruction beside
-/// it; one query reads every code once, at the speed of memory.
+/// Floor: for 64 look-ups one byte shuffle, on its one port, and one accumulating instruction
+/// beside it; one query reads every code once, at the speed of memory.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ inline constexpr int block_codes = 32;
 inline constexpr int centroids = 16;
 /// Largest entry of a quantised table.
 inline constexpr int table_limit = 127;
-/// Sub-spaces whose tables fill 64 bytes; quantised tables are padded with zeros to pairs of groups.
+/// Sub-spaces whose tables fill 64 bytes; quantised tables are zero padded to pairs of groups.
 inline constexpr int group_subspaces = 4;
 /// What 16-bit sums hold before they are widened: 512 * 127 < 2^16.
 inline constexpr int sums16_subspaces = 512;

@@ -7,8 +7,8 @@
 //              most 127
 //
 // A register holds 4 sub-spaces x 16 codes, one sub-space in each 128-bit lane, as its table does.
-// Bytes of even and odd codes share 16-bit lanes: `mixed` adds them as they are, `odd` adds the upper
-// bytes alone, even = mixed - (odd << 8).
+// Bytes of even and odd codes share 16-bit lanes: `mixed` adds them as they are, `odd` adds the
+// upper bytes alone, even = mixed - (odd << 8).
 #include <immintrin.h>
 
 #include "pqscan/pqscan_assign_loop.h"

@@ -14,7 +14,7 @@ namespace tersevec::pqscan {
 namespace {
 
 /// How far a block's bytes ask for bytes to come: hardware prefetchers stay too close behind a scan
-/// that computes. One request beside each load; a block's worth at once would clog the line buffers.
+/// that computes. One request beside each load: a block's worth at once would clog the buffers.
 constexpr std::int64_t prefetch_bytes = 4096;
 
 template <class Block, int Q>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// One query of an exact scan: integer bounds that lose nothing, float distances of what passes.
 ///
-/// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space. For the
-/// sum Q of a row and its real distance D: base + Q / scale <= D, with base = sum of mu_j. The float32
-/// distance differs from D by at most `slack`. So a row can only have a float distance <= theta if
-/// Q <= (theta + slack - base) * scale: an integer bound that leaves nothing out; the rows that pass
-/// it are added again in float32, in order.
+/// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space. For
+/// the sum Q of a row and its real distance D: base + Q / scale <= D, with base = sum of mu_j. The
+/// float32 distance differs from D by at most `slack`. So a row can only have a float distance
+/// <= theta if Q <= (theta + slack - base) * scale: an integer bound that leaves nothing out; the
+/// rows that pass it are added again in float32, in order.
 #pragma once
 
 #include <algorithm>
@@ -54,7 +54,7 @@ public:
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
         // the doubles above.
         slack_ = static_cast<double>(codes.m + 2) * magnitude * 0x1p-24 * 1.001;
-        // A little less than the scale: three roundings of 2^-24 leave the product below the real one.
+        // A little less: three roundings of 2^-24 leave the product below the real one.
         const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
         for (std::int64_t j = 0; j < codes.m; ++j) {
             for (int c = 0; c < centroids; ++c) {

@@ -6,8 +6,8 @@
 //   why not    widening each look-up: the byte add halves the 16-bit adds, since entries are at
 //              most 127
 //
-// Bytes of even and odd codes share 16-bit lanes: `mixed` adds them as they are, `odd` adds the upper
-// bytes alone, even = mixed - (odd << 8).
+// Bytes of even and odd codes share 16-bit lanes: `mixed` adds them as they are, `odd` adds the
+// upper bytes alone, even = mixed - (odd << 8).
 #include <nmmintrin.h>
 
 #include "pqscan/pqscan_assign_loop.h"

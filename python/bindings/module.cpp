@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <string>
 #include <vector>
 
+#include "arrays.h"
+#include "core/checks.h"
 #include "core/isa.h"
 
 namespace tersevec {
@@ -37,6 +38,13 @@ PYBIND11_MODULE(_native, module, pybind11::mod_gil_not_used(),
         return names;
     });
     module.def("isa_active", [] { return std::string(isa_name(isa_active())); });
+    using namespace pybind11::literals;
+    module.def(
+        "first_beyond",
+        [](const py::array_t<float>& x, float limit) {
+            return first_beyond(rows_of(x, "x"), limit);
+        },
+        "x"_a.noconvert(), "limit"_a);
     bind_hamming(module);
     bind_pqscan(module);
 }

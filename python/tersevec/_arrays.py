@@ -15,6 +15,8 @@ from tersevec._kernels import F32, I64, ArrayIn
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64), BFLOAT16)
 
+_COMMON = "efdB?"  # dtype characters that need no second look: the floats, uint8, bool
+
 _BLOCK_BYTES = (
     4 << 20
 )  # of float32: small enough to stay in cache from the conversion to the kernel
@@ -30,6 +32,8 @@ def describe(x: object) -> str:
 
 def view(name: str, x: ArrayIn) -> npt.NDArray[Any]:
     """`x` as an ndarray over its own memory; lists and chunked Arrow columns are copied."""
+    if type(x) is np.ndarray and x.dtype.char in _COMMON and x.dtype.isnative:
+        return x  # the way of nearly every call: short, since a scan leaves the caches cold
     if isinstance(x, np.ndarray):
         array = x
     elif _on_cuda(x):
@@ -124,6 +128,13 @@ def float_blocks(
     """
     if rows is None:
         rows = max(1, _BLOCK_BYTES // (4 * max(1, x.shape[1])))
+    if picked is None and x.dtype.char == "f" and x.flags.c_contiguous:
+        if 0 < len(x) <= rows:
+            yield 0, x
+            return
+        for start in range(0, len(x), rows):
+            yield start, x[start : start + rows]
+        return
     for start in range(0, len(x if picked is None else picked), rows):
         part = x[start : start + rows] if picked is None else x[picked[start : start + rows]]
         if part.dtype == BFLOAT16:

@@ -8,11 +8,12 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
 
+from tersevec._numpy import checks as _numpy_checks
 from tersevec._numpy import hamming as _numpy_hamming
 from tersevec._numpy import pqscan as _numpy_pqscan
 
 if TYPE_CHECKING:
-    from tersevec._kernels import HammingKernels, PqscanKernels
+    from tersevec._kernels import F32, HammingKernels, PqscanKernels
 
 BACKENDS = ("native", "numpy", "cuda")
 FAMILIES: tuple[Literal["hamming"], Literal["pqscan"]] = ("hamming", "pqscan")
@@ -150,3 +151,10 @@ def pick(family: Literal["hamming", "pqscan"]) -> HammingKernels | PqscanKernels
     if _current.name == "native":
         return cast("HammingKernels | PqscanKernels", getattr(native()[0], family))
     return _numpy_hamming if family == "hamming" else _numpy_pqscan
+
+
+def first_beyond(x: F32, limit: float) -> int:
+    """The first row that holds NaN or a number beyond +-limit, -1 if there is none."""
+    if _current.name == "native":
+        return cast("int", native()[0].first_beyond(x, limit))
+    return _numpy_checks.first_beyond(x, limit)

@@ -29,9 +29,9 @@ class BlockedCodes:
     _block_dtype: type[np.generic]
 
     def __init__(self, n_bytes: int, block_shape: tuple[int, ...]) -> None:
-        self._n = 0
         self._n_bytes = n_bytes
         self._storage = _aligned_zeros((0, *block_shape), self._block_dtype)
+        self._count(0)
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
         raise NotImplementedError
@@ -69,6 +69,12 @@ class BlockedCodes:
         if self._blocks_of(n) > len(self._storage):
             self._grow(self._blocks_of(n))
         self._write(rows, self._storage, self._n)
+        self._count(n)
+
+    def _count(self, n: int) -> None:
+        """n codes are there now, and their blocks are the ones to read."""
+        self._blocks = self._storage[: self._blocks_of(n)].view()
+        self._blocks.flags.writeable = False
         self._n = n
 
     def _grow(self, needed: int) -> None:
@@ -90,9 +96,7 @@ class BlockedCodes:
     @property
     def blocks(self) -> Codes:
         """A read-only view of the blocks in use; its first axis counts blocks."""
-        used = self._storage[: self._blocks_of(self._n)].view()
-        used.flags.writeable = False
-        return used
+        return self._blocks
 
     @property
     def n_bytes(self) -> int:
@@ -108,13 +112,16 @@ class BlockedCodes:
         return self._n
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_storage": self.blocks}
+        state = {**self.__dict__, "_storage": self._blocks}
+        del state["_blocks"]
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         blocks = state["_storage"]
         self._storage = _aligned_zeros(blocks.shape, blocks.dtype)
         self._storage[:] = blocks
+        self._count(self._n)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BlockedCodes:
         return copy.copy(self)

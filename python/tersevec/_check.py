@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tersevec import _backend
 from tersevec._arrays import FLOATS, describe, view, view_floats
 from tersevec._kernels import F32, U8, ArrayIn
 
@@ -59,7 +60,7 @@ def vectors(name: str, x: ArrayIn, dim: int | None = None) -> npt.NDArray[Any]:
     """Float vectors (n, dim) of any strides and float type, not converted yet."""
     array = view_floats(name, x)
     shape = f"of shape (?, {'?' if dim is None else dim})"
-    if array.dtype not in FLOATS:
+    if array.dtype.char not in "fed" and array.dtype not in FLOATS:
         raise TypeError(
             f"{name}: expected float16, bfloat16, float32 or float64 {shape}, got {describe(array)}"
         )
@@ -73,10 +74,10 @@ def vectors(name: str, x: ArrayIn, dim: int | None = None) -> npt.NDArray[Any]:
 
 def finite(name: str, block: F32, start: int, limit: float = FLOAT32_MAX) -> None:
     """Refuse NaN, infinities and numbers beyond +-limit, naming the row; `start` is the first."""
-    if block.size == 0 or max(block.max(), -block.min()) <= limit:  # both comparisons fail for NaN
+    row = _backend.first_beyond(block, limit)
+    if row < 0:
         return
-    row, column = np.argwhere(~(np.abs(block) <= limit))[0]
-    number = block[row, column]
+    number = next(value for value in block[row].tolist() if not abs(value) <= limit)
     if np.isnan(number):
         raise ValueError(f"{name}: row {start + row} holds NaN")
     if np.isinf(number):
@@ -87,14 +88,17 @@ def finite(name: str, block: F32, start: int, limit: float = FLOAT32_MAX) -> Non
     )
 
 
-def not_nan(name: str, block: npt.NDArray[Any], start: int) -> None:
+def not_nan(name: str, block: F32, start: int) -> None:
     """Refuse NaN, naming the row."""
-    if block.size and np.isnan(block.max()):
-        raise ValueError(f"{name}: row {start + np.argwhere(np.isnan(block))[0][0]} holds NaN")
+    row = _backend.first_beyond(block, np.inf)
+    if row >= 0:
+        raise ValueError(f"{name}: row {start + row} holds NaN")
 
 
 def positive(name: str, value: object) -> int:
     """An integer of at least 1, of Python or NumPy; a bool is none."""
+    if type(value) is int and 1 <= value <= ROW_LIMIT:
+        return value
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}: expected an integer of at least 1, got {value!r}")
     number = operator.index(value)

@@ -138,6 +138,9 @@ class ProductBase(Estimator):
         query_bytes = 4 * books.shape[0] * books.shape[1] + result_bytes
         step = max(1, min(_QUERIES, _BATCH_BYTES // query_bytes))
         metric = "l2" if self.metric == "l2" else "ip"
+        if len(Q) > step:  # a bad number in the last query is told before the first search
+            for _ in self._blocks("Q", Q):
+                pass
         for start, block in self._blocks("Q", Q, step):
             tables = _backend.pick("pqscan").lookup_tables(block, books, metric, threads)
             yield slice(start, start + len(block)), tables

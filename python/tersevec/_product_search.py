@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _backend, _check, _threads
-from tersevec._kernels import F32, U8, ArrayIn
+from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._product import ProductBase
 from tersevec._results import RangeHits, TopK
 from tersevec._scan_codes import ScanCodes
@@ -136,10 +136,17 @@ class ProductSearch(ProductBase):
         allowed = _check.mask("mask", mask, n)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
+        kernels = _backend.pick("pqscan")
+        found: tuple[F32, I64] | None = None
         for queries, tables in self._signed_tables(rows, count, 12 * k):
-            found = _backend.pick("pqscan").topk(tables, base, n, k, allowed, count)
-            values[queries], indices[queries] = found
+            part = kernels.topk(tables, base, n, k, allowed, count)
+            if len(tables) == len(rows):  # one batch: nothing to join
+                found = part
+                break
+            if found is None:
+                found = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
+            found[0][queries], found[1][queries] = part
+        values, indices = found or (np.empty((0, k), np.float32), np.empty((0, k), np.int64))
         return TopK(self._unsigned(values), indices)
 
     def range(

@@ -6,6 +6,8 @@ import operator
 import os
 from typing import NamedTuple
 
+_MOST = 2**31 - 1  # what the kernels' `int` holds
+
 
 class Start(NamedTuple):
     """The number of threads at import and the reason for it, as `show_config` prints them."""
@@ -20,11 +22,15 @@ def resolve(threads: int | None) -> int:
 
 
 def _positive(name: str, count: int) -> int:
+    if type(count) is int and 1 <= count <= _MOST:
+        return count
     if isinstance(count, bool) or not hasattr(count, "__index__"):
         raise TypeError(f"{name}: expected an integer of at least 1 or None, got {count!r}")
     value = operator.index(count)
     if value < 1:
         raise ValueError(f"{name}: expected an integer of at least 1, got {value}")
+    if value > _MOST:
+        raise ValueError(f"{name}: expected an integer of at most 2**31 - 1, got {value}")
     return value
 
 
@@ -38,15 +44,15 @@ def _at_start() -> Start:
     """TERSEVEC_NUM_THREADS, else OMP_NUM_THREADS if it can be read, else this process's CPUs."""
     own = os.environ.get("TERSEVEC_NUM_THREADS", "").strip()
     if own:
-        if not own.isdecimal() or int(own) < 1:
+        if not own.isdecimal() or not 1 <= int(own) <= _MOST:
             raise ValueError(
-                f"TERSEVEC_NUM_THREADS: expected an integer of at least 1, got {own!r}"
+                f"TERSEVEC_NUM_THREADS: expected an integer from 1 to 2**31 - 1, got {own!r}"
             )
         return Start(int(own), "TERSEVEC_NUM_THREADS says so")
     outermost = (
         os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     )  # "4,2": one number per nesting level
-    if outermost.isdecimal() and int(outermost) >= 1:
+    if outermost.isdecimal() and 1 <= int(outermost) <= _MOST:
         return Start(int(outermost), "OMP_NUM_THREADS says so")
     return Start(_usable_cpus(), "CPUs that this process may run on")
 

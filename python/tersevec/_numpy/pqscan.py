@@ -103,17 +103,20 @@ def _nearest(columns: F32, codebooks: F32, halves: F32) -> U8:
     return nearest
 
 
-def centroid_sums(x: F32, assigned: U8, K: int, threads: int) -> tuple[F64, I64]:
-    """Float64 sums of each centroid's rows, in row order, and their counts: (m, K, ds), (m, K)."""
+def centroid_sums(x: F32, assigned: U8, n_centroids: int, threads: int) -> tuple[F64, I64]:
+    """Float64 sums of each centroid's rows, in row order, and their counts.
+
+    Shapes (m, n_centroids, ds) and (m, n_centroids).
+    """
     m = assigned.shape[1]
     ds = x.shape[1] // m
-    sums = np.empty((m, K, ds), np.float64)
-    counts = np.empty((m, K), np.int64)
+    sums = np.empty((m, n_centroids, ds), np.float64)
+    counts = np.empty((m, n_centroids), np.int64)
     for j in range(m):
         ids = assigned[:, j].astype(np.intp)
-        counts[j] = np.bincount(ids, minlength=K)
+        counts[j] = np.bincount(ids, minlength=n_centroids)
         for t in range(ds):
-            sums[j, :, t] = np.bincount(ids, weights=x[:, j * ds + t], minlength=K)
+            sums[j, :, t] = np.bincount(ids, weights=x[:, j * ds + t], minlength=n_centroids)
     return sums, counts
 
 
