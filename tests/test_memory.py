@@ -1,0 +1,66 @@
+"""A search needs the codes, its result, and less than 64 MiB beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from processes import output
+from tersevec import _backend
+
+# Not getrusage: its peak outlives exec, so that a child begins with that of its parent.
+STATUS = Path("/proc/self/status")
+pytestmark = pytest.mark.skipif(
+    not STATUS.is_file() or "VmHWM" not in STATUS.read_text(),
+    reason="no /proc/self/status with VmHWM on this system",
+)
+
+LIMIT = 64 << 20
+
+CODE = """
+import numpy as np
+from tersevec.binary import BinaryCodes, hamming_range, hamming_topk
+from tersevec.pq import ProductQuantizer
+def peak():
+    return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+rng = np.random.default_rng(0)
+n, nq, k = {n}, {nq}, {k}
+codes = np.empty((n, 32), np.uint8)  # filled piece by piece: no peak before the search
+for start in range(0, n, 10_000):
+    codes[start : start + 10_000] = rng.integers(0, 256, (10_000, 32), dtype=np.uint8)
+bits, pq = BinaryCodes(codes), ProductQuantizer(64)
+pq.codebooks_ = rng.standard_normal((64, 16, 2))
+products, queries = pq.pack(codes), rng.standard_normal((nq, 128), dtype=np.float32)
+pq.topk(queries[:1], codes[:99], 3)
+hamming_topk(codes[:1], codes[:99], 3)
+before = peak()
+found = {search}
+print(peak() - before - sum(part.nbytes for part in found))
+"""
+
+SEARCHES = {
+    "bits in blocks": "hamming_topk(codes[:nq], bits, k, threads=4)",
+    "bits in rows": "hamming_topk(codes[:nq], codes, k, threads=4)",
+    "products in blocks": "pq.topk(queries, products, k, threads=4)",
+    "products in rows": "pq.topk(queries, codes, k, threads=4)",
+    "range": "hamming_range(codes[:nq], bits, 90, threads=4)",
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize(("nq", "k"), [(1, 10), (300, 1000), (40, 100_000)])
+@pytest.mark.parametrize("name", ["native", "numpy"])
+def test_extra_memory_stays_below_64_mib(name, search, nq, k):
+    if name == "native" and _backend.native()[0] is None:
+        pytest.skip("native: the extension is not built")
+    n = 400_000 if name == "native" else 150_000
+    nq = nq if name == "native" else min(nq, 20)  # the twins are slow, their tiles full anyway
+    code = CODE.format(n=n, nq=nq, k=k, search=SEARCHES[search])
+    extra = int(output(code, TERSEVEC_BACKEND=name, OPENBLAS_NUM_THREADS="1"))
+    assert extra < LIMIT
+
+
+def test_the_measurement_would_see_64_mib():
+    code = CODE.format(n=10_000, nq=1, k=1, search="[np.ones(9 << 20)[:1]]")
+    assert int(output(code, TERSEVEC_BACKEND="numpy")) > LIMIT
