@@ -21,6 +21,11 @@ def pq():
 
 QUANTISER = [
     (lambda pq: ProductQuantizer(0).fit(X), ValueError, "n_subspaces: expected an integer from 1"),
+    (
+        lambda pq: ProductQuantizer(2**16 + 1).fit(X),
+        ValueError,
+        "n_subspaces: expected an integer from 1 to 65536, got 65537",
+    ),
     (lambda pq: ProductQuantizer(4.0).fit(X), TypeError, "n_subspaces: expected an integer"),
     (lambda pq: ProductQuantizer(4, 9).fit(X), ValueError, "n_bits: this version serves 4, got 9"),
     (

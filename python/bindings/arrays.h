@@ -39,7 +39,8 @@ py::array_t<T> typed(const py::object& object, const char* name) {
 /// Contiguous rows, any distance between them.
 template <class T>
 Rows<T> rows_of(const py::array_t<T>& array, const char* name) {
-    const bool rows = array.ndim() == 2 && (array.shape(1) <= 1 || array.strides(1) == sizeof(T));
+    const bool rows = array.ndim() == 2 &&
+                      (array.size() == 0 || array.shape(1) == 1 || array.strides(1) == sizeof(T));
     require(rows, (std::string(name) + ": expected two dimensions and contiguous rows").c_str());
     return {array.data(), array.shape(0), array.shape(1), array.strides(0)};
 }

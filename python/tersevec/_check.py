@@ -17,6 +17,7 @@ from tersevec._arrays import FLOATS, describe, view, view_floats
 from tersevec._kernels import F32, U8, ArrayIn
 
 ROW_LIMIT = 2**31 - 1  # row numbers are 32-bit inside the kernels
+SUBSPACE_LIMIT = 2**16
 _WIDTH_LIMIT = 2**28 - 1  # bytes of one code: its distances stay below the int32 maximum
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -95,15 +96,16 @@ def not_nan(name: str, block: F32, start: int) -> None:
         raise ValueError(f"{name}: row {start + row} holds NaN")
 
 
-def positive(name: str, value: object) -> int:
-    """An integer of at least 1, of Python or NumPy; a bool is none."""
-    if type(value) is int and 1 <= value <= ROW_LIMIT:
+def positive(name: str, value: object, most: int = ROW_LIMIT) -> int:
+    """An integer from 1 to `most`, of Python or NumPy; a bool is none."""
+    if type(value) is int and 1 <= value <= most:
         return value
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}: expected an integer of at least 1, got {value!r}")
     number = operator.index(value)
-    if not 1 <= number <= ROW_LIMIT:
-        raise ValueError(f"{name}: expected an integer from 1 to 2**31 - 1, got {number}")
+    if not 1 <= number <= most:
+        limit = "2**31 - 1" if most == ROW_LIMIT else most
+        raise ValueError(f"{name}: expected an integer from 1 to {limit}, got {number}")
     return number
 
 

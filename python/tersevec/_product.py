@@ -62,7 +62,7 @@ class ProductBase(Estimator):
 
     def _check_parameters(self) -> int:
         """The number of sub-spaces, if this version serves the parameters."""
-        m = _check.positive("n_subspaces", self.n_subspaces)
+        m = _check.positive("n_subspaces", self.n_subspaces, _check.SUBSPACE_LIMIT)
         if self.n_bits not in SERVED_BITS or isinstance(self.n_bits, bool):
             raise ValueError(f"n_bits: this version serves 4, got {self.n_bits!r}")
         if self.metric not in METRICS:

@@ -52,7 +52,7 @@ class ScanCodes(BlockedCodes):
     _block_dtype = np.uint8
 
     def __init__(self, codes: ArrayIn, n_subspaces: int) -> None:
-        m = _check.positive("n_subspaces", n_subspaces)
+        m = _check.positive("n_subspaces", n_subspaces, _check.SUBSPACE_LIMIT)
         super().__init__((m + 1) // 2, (m, block_codes // 2))
         self.append(codes)
 
