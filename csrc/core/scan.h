@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/parallel.h"
@@ -107,8 +108,8 @@ inline std::vector<Tile> cut_tiles(std::int64_t n) {
 template <class Bound, class Scan, class Word, class Kernel, class Aim, class GetBound, class Take>
 void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Kernel kernel, Aim aim,
                 GetBound bound, Take take) {
-    const std::int64_t room = runs.max_rows() + 1;  // kernels write one place ahead
-    std::vector<Key> keys(tile_limit * room);
+    const std::int64_t room = runs.max_rows();
+    const auto keys = std::make_unique_for_overwrite<Key[]>(tiles.front().width * room);
     while (runs.next(scan)) {
         for (const Tile& tile : tiles) {
             Bound bounds[tile_limit];
@@ -116,7 +117,7 @@ void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Ker
             Key* hits[tile_limit];
             for (int q = 0; q < tile.width; ++q) {
                 bounds[q] = static_cast<Bound>(bound(tile.first + q));
-                hits[q] = keys.data() + q * room;
+                hits[q] = keys.get() + q * room;
             }
             aim(scan, tile);
             kernel(scan, bounds, hits, n_hits);

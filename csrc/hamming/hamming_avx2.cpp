@@ -54,6 +54,12 @@ struct Block {
         }
     }
 
+    static unsigned signs(const std::int64_t* sums) noexcept {
+        const auto* lanes = reinterpret_cast<const double*>(sums);
+        return static_cast<unsigned>(_mm256_movemask_pd(_mm256_loadu_pd(lanes)) |
+                                     _mm256_movemask_pd(_mm256_loadu_pd(lanes + 4)) << 4);
+    }
+
     template <int Q>
     static bool sums(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
                      const std::int64_t* start, std::int64_t* out) noexcept {

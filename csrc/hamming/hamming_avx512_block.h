@@ -14,6 +14,10 @@ namespace {
 
 template <class Counter>
 struct Avx512Block {
+    static unsigned signs(const std::int64_t* sums) noexcept {
+        return _mm512_movepi64_mask(_mm512_loadu_si512(sums));
+    }
+
     template <int Q>
     static bool sums(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
                      const std::int64_t* start, std::int64_t* out) noexcept {

@@ -3,6 +3,7 @@
 ///   template <int Q> static bool sums(queries, block, n_words, start, sums):
 ///       sum = start[q] + distance for each of the Q * 8 pairs; whether any is negative; then
 ///       `sums` (Q, 8) holds them all
+///   static unsigned signs(sums): bit c = whether the c-th of 8 sums is negative
 /// Starting at -bound makes the sign bit the hit. Whole blocks only: the loop leaves out padding
 /// and rows that the mask forbids.
 #pragma once
@@ -37,11 +38,12 @@ void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
             continue;
         }
         for (int q = 0; q < Q; ++q) {
-            for (int c = 0; c < block_codes; ++c) {
-                const std::int64_t sum = sums[q * block_codes + c];
-                hits[q][n_hits[q]] =
-                    make_key(static_cast<std::uint32_t>(sum + bounds[q]), scan.first_row + row + c);
-                n_hits[q] += (allowed >> c & 1) & (sum < 0);
+            unsigned found = Block::signs(sums + q * block_codes) & allowed;
+            for (; found != 0; found &= found - 1) {
+                const int c = __builtin_ctz(found);
+                const std::int64_t sum = sums[q * block_codes + c] + bounds[q];
+                hits[q][n_hits[q]++] =
+                    make_key(static_cast<std::uint32_t>(sum), scan.first_row + row + c);
             }
         }
     }

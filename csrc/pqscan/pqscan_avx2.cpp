@@ -93,6 +93,15 @@ struct Adder {
         }
     }
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        std::uint32_t bits = 0;
+        for (int c = 0; c < block_codes; c += 8) {
+            const __m256 lanes = _mm256_loadu_ps(reinterpret_cast<const float*>(sums + c));
+            bits |= static_cast<std::uint32_t>(_mm256_movemask_ps(lanes)) << c;
+        }
+        return bits;
+    }
+
     static bool any_below(Sums sums, unsigned bound) noexcept {
         const __m256i bounds = _mm256_set1_epi16(static_cast<short>(bound));
         const __m256i lowest = _mm256_min_epu16(sums.front_u16, sums.back_u16);

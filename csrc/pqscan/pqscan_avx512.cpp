@@ -92,6 +92,12 @@ struct Adder {
         }
     }
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        const std::uint32_t low = _mm512_movepi32_mask(_mm512_loadu_si512(sums));
+        const std::uint32_t high = _mm512_movepi32_mask(_mm512_loadu_si512(sums + 16));
+        return low | high << 16;
+    }
+
     static bool any_below(Sums sums, unsigned bound) noexcept {
         return _mm512_cmplt_epu16_mask(sums.lanes_u16,
                                        _mm512_set1_epi16(static_cast<short>(bound))) != 0;

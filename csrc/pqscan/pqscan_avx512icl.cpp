@@ -53,6 +53,12 @@ struct Block {
         }
     }
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        const std::uint32_t low = _mm512_movepi32_mask(_mm512_loadu_si512(sums));
+        const std::uint32_t high = _mm512_movepi32_mask(_mm512_loadu_si512(sums + 16));
+        return low | high << 16;
+    }
+
     template <int Q>
     static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
                      const std::uint8_t* block, std::int64_t m, const std::int32_t* start,

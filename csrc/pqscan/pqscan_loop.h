@@ -4,6 +4,7 @@
 ///   template <int Q> static bool sums(tables, table_bytes, block, m, start, sums):
 ///       sum = start[q] + quantised sum for each of the Q * 32 pairs; whether any is negative; then
 ///       `sums` (Q, 32) holds them all. start[q] <= 0.
+///   static std::uint32_t signs(sums): bit c = whether the c-th of 32 sums is negative
 /// Starting at -bound makes the sign bit the hit.
 /// Whole blocks only: the loop leaves out padding and rows that the mask forbids.
 #pragma once
@@ -38,11 +39,8 @@ void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t
             continue;
         }
         for (int q = 0; q < Q; ++q) {
-            std::uint32_t found = 0;
-            for (int c = 0; c < block_codes; ++c) {
-                found |= std::uint32_t{sums[q * block_codes + c] < 0} << c;
-            }
-            for (found &= allowed; found != 0; found &= found - 1) {
+            std::uint32_t found = Block::signs(sums + q * block_codes) & allowed;
+            for (; found != 0; found &= found - 1) {
                 const int c = __builtin_ctz(found);
                 const std::int32_t sum = sums[q * block_codes + c] + bounds[q];
                 hits[q][n_hits[q]++] =

@@ -60,6 +60,16 @@ struct Adder {
         }
     }
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        const std::int32_t places[4] = {0, 1, 2, 3};
+        std::uint32_t bits = 0;
+        for (int c = 0; c < block_codes; c += 4) {
+            const uint32x4_t lanes = vshrq_n_u32(vreinterpretq_u32_s32(vld1q_s32(sums + c)), 31);
+            bits |= vaddvq_u32(vshlq_u32(lanes, vld1q_s32(places))) << c;
+        }
+        return bits;
+    }
+
     static bool any_below(const Sums& sums, unsigned bound) noexcept {
         const uint16x8_t lowest = vminq_u16(vminq_u16(sums.u16x8[0], sums.u16x8[1]),
                                             vminq_u16(sums.u16x8[2], sums.u16x8[3]));

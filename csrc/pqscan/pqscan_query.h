@@ -76,41 +76,39 @@ public:
         return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
     }
 
-    /// Float keys of hits, four rows at a time to hide the latency of the additions.
+    /// Float keys of hits, several rows at a time to hide the latency of the additions.
     void rescore(const Key* hits, std::int64_t count, Key* out) const noexcept {
-        for (std::int64_t i = 0; i < count; i += 4) {
-            std::int64_t rows[4];
-            for (int r = 0; r < 4; ++r) {
+        for (std::int64_t i = 0; i < count; i += together) {
+            std::int64_t rows[together];
+            for (int r = 0; r < together; ++r) {
                 rows[r] = key_row(hits[std::min(i + r, count - 1)]);
             }
-            float sums[4];
+            float sums[together] = {};
             if (codes_.blocks != nullptr) {
-                const auto code = [&](int r) {
-                    return BlockedCode(codes_.blocks, codes_.m, rows[r]);
-                };
-                add(code(0), code(1), code(2), code(3), sums);
+                add([&](int r) { return BlockedCode(codes_.blocks, codes_.m, rows[r]); }, sums);
             } else {
-                const auto code = [&](int r) { return PackedCode(codes_.rows[rows[r]]); };
-                add(code(0), code(1), code(2), code(3), sums);
+                add([&](int r) { return PackedCode(codes_.rows[rows[r]]); }, sums);
             }
-            for (int r = 0; r < 4 && i + r < count; ++r) {
+            for (int r = 0; r < together && i + r < count; ++r) {
                 out[i + r] = make_key(ordered_bits(sums[r]), rows[r]);
             }
         }
     }
 
 private:
-    template <class Code>
-    void add(Code a, Code b, Code c, Code d, float* sums) const noexcept {
-        float sum_a = 0.0f, sum_b = 0.0f, sum_c = 0.0f, sum_d = 0.0f;
+    static constexpr int together = 8;
+
+    template <class CodeOf>
+    void add(CodeOf code_of, float* sums) const noexcept {
+        const decltype(code_of(0)) codes[together] = {code_of(0), code_of(1), code_of(2),
+                                                      code_of(3), code_of(4), code_of(5),
+                                                      code_of(6), code_of(7)};
         for (std::int64_t j = 0; j < codes_.m; ++j) {
             const float* entries = tables_ + centroids * j;
-            sum_a += entries[a[j]];
-            sum_b += entries[b[j]];
-            sum_c += entries[c[j]];
-            sum_d += entries[d[j]];
+            for (int r = 0; r < together; ++r) {
+                sums[r] += entries[codes[r][j]];
+            }
         }
-        sums[0] = sum_a, sums[1] = sum_b, sums[2] = sum_c, sums[3] = sum_d;
     }
 
     const float* tables_;

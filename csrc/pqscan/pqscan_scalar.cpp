@@ -12,6 +12,14 @@ int code(const std::uint8_t* block, std::int64_t j, int c) noexcept {
 struct Block {
     static constexpr int tile = 1;
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        std::uint32_t bits = 0;
+        for (int c = 0; c < block_codes; ++c) {
+            bits |= std::uint32_t{sums[c] < 0} << c;
+        }
+        return bits;
+    }
+
     template <int Q>
     static bool sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
                      std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {

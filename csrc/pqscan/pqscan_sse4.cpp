@@ -77,6 +77,15 @@ struct Adder {
         }
     }
 
+    static std::uint32_t signs(const std::int32_t* sums) noexcept {
+        std::uint32_t bits = 0;
+        for (int c = 0; c < block_codes; c += 4) {
+            const __m128 lanes = _mm_loadu_ps(reinterpret_cast<const float*>(sums + c));
+            bits |= static_cast<std::uint32_t>(_mm_movemask_ps(lanes)) << c;
+        }
+        return bits;
+    }
+
     static bool any_below(const Sums& sums, unsigned bound) noexcept {
         const __m128i lowest = _mm_min_epu16(_mm_min_epu16(sums.u16x8[0], sums.u16x8[1]),
                                              _mm_min_epu16(sums.u16x8[2], sums.u16x8[3]));

@@ -5,6 +5,7 @@
 ///   template <int Q> static void add(tables, table_bytes, block, m, Sums*): m <= sums16_subspaces
 ///   static bool any_below(Sums, unsigned bound)
 ///   static void store(Sums, std::int32_t* out): in the order of codes
+///   static std::uint32_t signs(const std::int32_t*): see the loop
 /// More sub-spaces than 16 bits can add go through in parts that are added in 32 bits.
 #pragma once
 
@@ -16,6 +17,8 @@ namespace {
 template <class Adder>
 struct Sums16Block {
     static constexpr int tile = Adder::tile;
+
+    static std::uint32_t signs(const std::int32_t* sums) noexcept { return Adder::signs(sums); }
 
     template <int Q>
     static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
