@@ -308,3 +308,29 @@ def test_any_problem_is_solved_exactly(path, data):
     assert_equal(found, first_k(distances, k, WORST_FLOAT, mask))
     found = path.pqscan.range_search(entries, base, n, radius, packed(mask), 2)
     assert_equal(found, within(distances, radius, mask))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("metric", ["l2", "ip"])
+def test_a_search_is_the_topk_of_its_tables(path, rng, metric):
+    m, ds, n, k = 5, 3, 70, 12
+    books = rng.standard_normal((m, 16, ds), dtype=np.float32)
+    queries = rng.standard_normal((9, m * ds), dtype=np.float32)
+    codes = product_codes(n, m, rng)
+    columns = np.ascontiguousarray(books.transpose(0, 2, 1))
+    tables = path.pqscan.lookup_tables(queries, books, metric, 1)
+    sign = np.float32(1 if metric == "l2" else -1)
+    for mask in (None, np.packbits(rng.random(n) < 0.1, bitorder="little")):
+        distances, rows = path.pqscan.topk(sign * tables, codes, n, k, mask, 1)
+        values, indices = path.pqscan.search(queries, columns, metric, 1e9, codes, n, k, mask, 2)
+        np.testing.assert_array_equal(indices, rows)
+        np.testing.assert_array_equal(values, sign * distances)
+
+
+def test_a_search_tells_of_numbers_beyond_the_limit_and_searches_nothing(path, rng):
+    columns = rng.standard_normal((2, 1, 16), dtype=np.float32)
+    codes = product_codes(40, 2, rng)
+    for bad in (np.nan, np.inf, -3.5):
+        queries = np.zeros((5, 2), np.float32)
+        queries[4, 1] = bad
+        assert path.pqscan.search(queries, columns, "l2", 3.0, codes, 40, 1, None, 1) is None

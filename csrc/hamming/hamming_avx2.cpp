@@ -91,13 +91,7 @@ void pack_bits(const float* x, std::int64_t dim, std::uint8_t* bits) noexcept {
         const __m256 positive = _mm256_cmp_ps(values, _mm256_setzero_ps(), _CMP_GT_OQ);
         bits[i / 8] = static_cast<std::uint8_t>(_mm256_movemask_ps(positive));
     }
-    if (i < dim) {
-        unsigned byte = 0;
-        for (std::int64_t j = i; j < i + 8; ++j) {
-            byte = byte << 1 | (j < dim && x[j] > 0.0f);
-        }
-        bits[i / 8] = static_cast<std::uint8_t>(byte);
-    }
+    pack_rest(x, i, dim, bits);
 }
 
 }  // namespace

@@ -94,5 +94,18 @@ void distances(const Scan& scan, std::int32_t* out, std::int64_t out_stride) noe
     }
 }
 
+/// The signs that are left when whole bytes are done.
+inline void pack_rest(const float* x, std::int64_t first, std::int64_t dim,
+                      std::uint8_t* bits) noexcept {
+    if (first == dim) {
+        return;
+    }
+    unsigned byte = 0;
+    for (std::int64_t i = first; i < first + 8; ++i) {
+        byte = byte << 1 | (i < dim && x[i] > 0.0f);
+    }
+    bits[first / 8] = static_cast<std::uint8_t>(byte);
+}
+
 }  // namespace
 }  // namespace tersevec::hamming

@@ -67,10 +67,25 @@ struct Block {
     }
 };
 
+/// 8 signs at a time, each the bit of its place.
+void pack_bits(const float* x, std::int64_t dim, std::uint8_t* bits) noexcept {
+    const std::uint32_t front[4] = {128, 64, 32, 16}, back[4] = {8, 4, 2, 1};
+    const uint32x4_t front_bits = vld1q_u32(front), back_bits = vld1q_u32(back);
+    std::int64_t i = 0;
+    for (; i + 8 <= dim; i += 8) {
+        const uint32x4_t one = vandq_u32(vcgtzq_f32(vld1q_f32(x + i)), front_bits);
+        const uint32x4_t two = vandq_u32(vcgtzq_f32(vld1q_f32(x + i + 4)), back_bits);
+        bits[i / 8] = static_cast<std::uint8_t>(vaddvq_u32(vorrq_u32(one, two)));
+    }
+    pack_rest(x, i, dim, bits);
+}
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{
-    .isa = Isa::neon, .below = &below<Block>, .distances = &distances<Block>};
+constinit const Kernels kernels{.isa = Isa::neon,
+                                .below = &below<Block>,
+                                .distances = &distances<Block>,
+                                .pack_bits = &pack_bits};
 
 }  // namespace tersevec::hamming::neon

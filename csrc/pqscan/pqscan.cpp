@@ -96,11 +96,25 @@ void centroid_sums(Rows<float> x, const std::uint8_t* assigned, std::int64_t m,
     });
 }
 
+void fill_table(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
+                std::int64_t n_centroids, Metric metric, float* table) noexcept {
+    for (std::int64_t j = 0; j < m; ++j) {
+        float* out = table + j * n_centroids;
+        std::fill_n(out, n_centroids, 0.0f);
+        for (std::int64_t t = j * dims; t < (j + 1) * dims; ++t) {
+            const float* column = columns + t * n_centroids;
+            for (std::int64_t k = 0; k < n_centroids; ++k) {
+                const float difference = query[t] - column[k];
+                out[k] += metric == Metric::l2 ? difference * difference : query[t] * column[k];
+            }
+        }
+    }
+}
+
 void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
                    std::int64_t n_centroids, Metric metric, int threads, float* tables) {
     const std::int64_t dims = queries.width / m;
-    std::vector<float> columns(m * dims *
-                               n_centroids);  // (m, dims, n_centroids): lanes are centroids
+    std::vector<float> columns(m * dims * n_centroids);  // lanes are centroids
     for (std::int64_t j = 0; j < m; ++j) {
         for (std::int64_t k = 0; k < n_centroids; ++k) {
             for (std::int64_t t = 0; t < dims; ++t) {
@@ -111,20 +125,10 @@ void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
     }
     constexpr std::int64_t task_queries = 16;
     parallel_for(threads, (queries.n + task_queries - 1) / task_queries, [&](std::int64_t task) {
-        for (std::int64_t q = task * task_queries;
-             q < std::min(queries.n, (task + 1) * task_queries); ++q) {
-            for (std::int64_t j = 0; j < m; ++j) {
-                float* out = tables + (q * m + j) * n_centroids;
-                std::fill_n(out, n_centroids, 0.0f);
-                for (std::int64_t t = 0; t < dims; ++t) {
-                    const float x = queries[q][j * dims + t];
-                    const float* column = columns.data() + (j * dims + t) * n_centroids;
-                    for (std::int64_t k = 0; k < n_centroids; ++k) {
-                        const float difference = x - column[k];
-                        out[k] += metric == Metric::l2 ? difference * difference : x * column[k];
-                    }
-                }
-            }
+        const std::int64_t end = std::min(queries.n, (task + 1) * task_queries);
+        for (std::int64_t q = task * task_queries; q < end; ++q) {
+            fill_table(queries[q], columns.data(), m, dims, n_centroids, metric,
+                       tables + q * m * n_centroids);
         }
     });
 }

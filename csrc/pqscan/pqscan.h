@@ -114,16 +114,29 @@ enum class Metric : std::uint8_t { l2, ip };
 void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
                    std::int64_t n_centroids, Metric metric, int threads, float* tables);
 
+/// The tables of a search: given, or made from queries and centroids a group of queries at a time.
+struct Tables {
+    std::int64_t n_queries;
+    const float* given = nullptr;    // (n_queries, m, 16)
+    Rows<float> queries = {};        // (n_queries, m * dims), where no tables are given
+    const float* columns = nullptr;  // (m, dims, 16): coordinate t of a sub-space's centroids
+    Metric metric = Metric::l2;      // of inner products the tables hold the negatives
+};
+
 /// out (n_queries, codes.n). `tables` (n_queries, m, 16).
 void distances(const float* tables, std::int64_t n_queries, Codes codes, int threads, Isa at_most,
                float* out);
 
+/// One query's table (m, n_centroids) from columns (m, dims, n_centroids).
+void fill_table(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
+                std::int64_t n_centroids, Metric metric, float* table) noexcept;
+
 /// keys (n_queries, k) of ordered_bits(distance), each query's best first, padded with no_hit.
-void topk(const float* tables, std::int64_t n_queries, Codes codes, std::int64_t k, Mask mask,
-          int threads, Isa at_most, Key* keys);
+void topk(const Tables& tables, Codes codes, std::int64_t k, Mask mask, int threads, Isa at_most,
+          Key* keys);
 
 /// Every allowed row at distance <= radius; for each query best first.
-std::vector<std::vector<Key>> range_search(const float* tables, std::int64_t n_queries, Codes codes,
-                                           float radius, Mask mask, int threads, Isa at_most);
+std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, float radius,
+                                           Mask mask, int threads, Isa at_most);
 
 }  // namespace tersevec::pqscan

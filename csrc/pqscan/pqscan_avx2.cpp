@@ -151,6 +151,6 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx2,
                                 .below = &below<Sums16Block<Adder>>,
                                 .distances = &distances,
-                                .assign = &assign<16>};
+                                .assign = &assign<8>};
 
 }  // namespace tersevec::pqscan::avx2

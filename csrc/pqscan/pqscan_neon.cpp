@@ -89,6 +89,6 @@ struct Adder {
 
 extern const Kernels kernels;
 constinit const Kernels kernels{
-    .isa = Isa::neon, .below = &below<Sums16Block<Adder>>, .assign = &assign<8>};
+    .isa = Isa::neon, .below = &below<Sums16Block<Adder>>, .assign = &assign<4>};
 
 }  // namespace tersevec::pqscan::neon

@@ -107,6 +107,6 @@ struct Adder {
 
 extern const Kernels kernels;
 constinit const Kernels kernels{
-    .isa = Isa::sse4, .below = &below<Sums16Block<Adder>>, .assign = &assign<8>};
+    .isa = Isa::sse4, .below = &below<Sums16Block<Adder>>, .assign = &assign<4>};
 
 }  // namespace tersevec::pqscan::sse4

@@ -80,13 +80,19 @@ private:
 /// A part's queries with their quantised tables.
 class Queries {
 public:
-    Queries(const float* tables, const Codes& codes, const Part& part)
+    Queries(const Tables& tables, const Codes& codes, const Part& part)
         : tiles_(cut_tiles(part.n_queries)),
           table_bytes_(table_bytes_of(codes.m)),
           quantised_(part.n_queries * table_bytes_ / sizeof(Line)) {
+        const std::int64_t entries = codes.m * centroids;
+        const float* mine = tables.given + part.first_query * entries;
+        if (tables.given == nullptr) {
+            made_.resize(part.n_queries * entries);
+            make(tables, codes.m, part);
+            mine = made_.data();
+        }
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            queries_.emplace_back(tables + (part.first_query + q) * codes.m * centroids, codes,
-                                  tables_of(q));
+            queries_.emplace_back(mine + q * entries, codes, tables_of(q));
         }
     }
 
@@ -119,8 +125,22 @@ private:
         return quantised_.data()->bytes + q * table_bytes_;
     }
 
+    void make(const Tables& tables, std::int64_t m, const Part& part) noexcept {
+        const std::int64_t dims = tables.queries.width / m;
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+            fill_table(tables.queries[part.first_query + q], tables.columns, m, dims, centroids,
+                       tables.metric, made_.data() + q * m * centroids);
+        }
+        if (tables.metric == Metric::ip) {
+            for (float& entry : made_) {
+                entry = -entry;
+            }
+        }
+    }
+
     std::vector<Tile> tiles_;
     std::int64_t table_bytes_;
+    std::vector<float> made_;
     std::vector<Line> quantised_;
     std::vector<Query> queries_;
 };
@@ -128,17 +148,19 @@ private:
 Split split_queries(std::int64_t n_queries, const Codes& codes, std::int64_t state_bytes,
                     int threads) noexcept {
     const auto base = blocked(codes);
-    return split_scan(n_queries, base.n_blocks(), base.block_bytes(),
-                      state_bytes + table_bytes_of(codes.m), threads);
+    const std::int64_t table_bytes = table_bytes_of(codes.m) + codes.m * centroids * 4;
+    return split_scan(n_queries, base.n_blocks(), base.block_bytes(), state_bytes + table_bytes,
+                      threads);
 }
 
 }  // namespace
 
-void topk(const float* tables, std::int64_t n_queries, Codes codes, std::int64_t k, Mask mask,
-          int threads, Isa at_most, Key* keys) {
-    TopkMerger merger(keys, n_queries, k);
+void topk(const Tables& tables, Codes codes, std::int64_t k, Mask mask, int threads, Isa at_most,
+          Key* keys) {
+    TopkMerger merger(keys, tables.n_queries, k);
     const std::int64_t reachable = std::min(k, codes.n);
-    const Split split = split_queries(n_queries, codes, ExactTopk::state_bytes(reachable), threads);
+    const Split split =
+        split_queries(tables.n_queries, codes, ExactTopk::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
         const Queries queries(tables, codes, part);
         std::vector<ExactTopk> best;
@@ -161,13 +183,13 @@ void topk(const float* tables, std::int64_t n_queries, Codes codes, std::int64_t
     });
 }
 
-std::vector<std::vector<Key>> range_search(const float* tables, std::int64_t n_queries, Codes codes,
-                                           float radius, Mask mask, int threads, Isa at_most) {
-    std::vector<std::vector<Key>> found(n_queries);
+std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, float radius,
+                                           Mask mask, int threads, Isa at_most) {
+    std::vector<std::vector<Key>> found(tables.n_queries);
     std::mutex lock;
     const Key limit =
         make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
-    split_queries(n_queries, codes, 1, threads).for_each([&](const Part& part) {
+    split_queries(tables.n_queries, codes, 1, threads).for_each([&](const Part& part) {
         const Queries queries(tables, codes, part);
         std::vector<Key> scored;
         queries.scan(
@@ -181,7 +203,7 @@ std::vector<std::vector<Key>> range_search(const float* tables, std::int64_t n_q
                 mine.insert(mine.end(), scored.begin(), scored.end());
             });
     });
-    parallel_for(threads, n_queries,
+    parallel_for(threads, tables.n_queries,
                  [&](std::int64_t q) { std::sort(found[q].begin(), found[q].end()); });
     return found;
 }

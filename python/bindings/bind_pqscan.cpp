@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "arrays.h"
+#include "core/checks.h"
 #include "pqscan/pqscan.h"
 
 namespace tersevec {
@@ -69,6 +70,11 @@ std::int64_t dims_of(const Rows<float>& x, const F32& codebooks) {
     return codebooks.shape(2);
 }
 
+pqscan::Metric metric_of(const std::string& name) {
+    require(name == "l2" || name == "ip", "metric: expected 'l2' or 'ip'");
+    return name == "l2" ? pqscan::Metric::l2 : pqscan::Metric::ip;
+}
+
 U8 assign(const F32& x, const F32& codebooks, int threads, const std::string& isa) {
     require_scan(0, threads);
     const auto rows = rows_of(x, "x");
@@ -110,15 +116,14 @@ py::tuple centroid_sums(const F32& x, const U8& assigned, std::int64_t n_centroi
 F32 lookup_tables(const F32& queries, const F32& codebooks, const std::string& metric,
                   int threads) {
     require_scan(0, threads);
-    require(metric == "l2" || metric == "ip", "metric: expected 'l2' or 'ip'");
     const auto rows = rows_of(queries, "queries");
     dims_of(rows, codebooks);
     const float* books = contiguous(codebooks, "codebooks");
     auto tables = empty<float>({rows.n, codebooks.shape(0), codebooks.shape(1)});
     float* out = tables.mutable_data();
     const py::gil_scoped_release release;
-    pqscan::lookup_tables(rows, books, codebooks.shape(0), codebooks.shape(1),
-                          metric == "l2" ? pqscan::Metric::l2 : pqscan::Metric::ip, threads, out);
+    pqscan::lookup_tables(rows, books, codebooks.shape(0), codebooks.shape(1), metric_of(metric),
+                          threads, out);
     return tables;
 }
 
@@ -147,9 +152,47 @@ py::tuple topk(const F32& tables, const U8& codes, std::int64_t n, std::int64_t 
     auto* out = reinterpret_cast<Key*>(keys.mutable_data());
     {
         const py::gil_scoped_release release;
-        pqscan::topk(entries, tables.shape(0), base, k, allowed, threads, at_most, out);
+        pqscan::topk({tables.shape(0), entries}, base, k, allowed, threads, at_most, out);
     }
     return topk_result<float>(keys, std::numeric_limits<float>::infinity(), &from_ordered_bits);
+}
+
+/// None where a number of the queries is beyond +-limit; then nothing was searched.
+py::object search(const F32& queries, const F32& columns, const std::string& metric, float limit,
+                  const U8& codes, std::int64_t n, std::int64_t k, const py::object& mask,
+                  int threads, const std::string& isa) {
+    require_scan(n, threads);
+    require(k >= 1, "k: expected at least 1");
+    const auto rows = rows_of(queries, "queries");
+    require(columns.ndim() == 3 && columns.shape(2) == pqscan::centroids &&
+                rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
+            "columns: expected shape (m, dims, 16), and queries of m * dims numbers");
+    const auto base = codes_of(codes, n, columns.shape(0));
+    const Mask allowed = mask_of(mask, n);
+    const Isa at_most = isa_from_name(isa);
+    const pqscan::Tables tables{.n_queries = rows.n,
+                                .queries = rows,
+                                .columns = contiguous(columns, "columns"),
+                                .metric = metric_of(metric)};
+    auto keys = empty<std::int64_t>({rows.n, k});
+    auto* out = reinterpret_cast<Key*>(keys.mutable_data());
+    {
+        const py::gil_scoped_release release;
+        if (first_beyond(rows, limit) >= 0) {
+            out = nullptr;
+        } else {
+            pqscan::topk(tables, base, k, allowed, threads, at_most, out);
+        }
+    }
+    if (out == nullptr) {
+        return py::none();
+    }
+    const float sign = tables.metric == pqscan::Metric::l2 ? 1.0f : -1.0f;
+    return topk_result<float>(keys, sign * std::numeric_limits<float>::infinity(),
+                              [sign](std::uint32_t bits) {
+                                  const float distance = from_ordered_bits(bits);
+                                  return sign > 0.0f ? distance : 0.0f - distance;  // no -0.0
+                              });
 }
 
 py::tuple range_search(const F32& tables, const U8& codes, std::int64_t n, float radius,
@@ -163,8 +206,8 @@ py::tuple range_search(const F32& tables, const U8& codes, std::int64_t n, float
     std::vector<std::vector<Key>> found;
     {
         const py::gil_scoped_release release;
-        found =
-            pqscan::range_search(entries, tables.shape(0), base, radius, allowed, threads, at_most);
+        found = pqscan::range_search({tables.shape(0), entries}, base, radius, allowed, threads,
+                                     at_most);
     }
     return range_result<float>(found, &from_ordered_bits);
 }
@@ -197,6 +240,9 @@ void bind_pqscan(py::module_& parent) {
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("topk", &topk, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a, "k"_a,
                "mask"_a.none(true), "threads"_a, py::kw_only(), "isa"_a = "");
+    module.def("search", &search, "queries"_a.noconvert(), "columns"_a.noconvert(), "metric"_a,
+               "limit"_a, "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a,
+               py::kw_only(), "isa"_a = "");
     module.def("range_search", &range_search, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a,
                "radius"_a, "mask"_a.none(true), "threads"_a, py::kw_only(), "isa"_a = "");
 }

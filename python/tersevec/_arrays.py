@@ -57,6 +57,11 @@ def view(name: str, x: ArrayIn) -> npt.NDArray[Any]:
     return array
 
 
+def plain_float32(x: npt.NDArray[Any]) -> bool:
+    """Whether kernels can walk these rows as they are: float32, contiguous."""
+    return x.dtype.char == "f" and x.flags.c_contiguous
+
+
 def view_floats(name: str, x: ArrayIn) -> npt.NDArray[Any]:
     """`view`, where a list of whole numbers is a list of floats; an array of integers is not."""
     array = view(name, x)
@@ -128,7 +133,7 @@ def float_blocks(
     """
     if rows is None:
         rows = max(1, _BLOCK_BYTES // (4 * max(1, x.shape[1])))
-    if picked is None and x.dtype.char == "f" and x.flags.c_contiguous:
+    if picked is None and plain_float32(x):
         if 0 < len(x) <= rows:
             yield 0, x
             return

@@ -84,6 +84,20 @@ class PqscanKernels(Protocol):
     ) -> tuple[F64, I64]: ...
     def lookup_tables(self, queries: F32, codebooks: F32, metric: str, threads: int) -> F32: ...
     def distances(self, tables: F32, codes: U8, n: int, threads: int, *, isa: str = "") -> F32: ...
+    def search(
+        self,
+        queries: F32,
+        columns: F32,
+        metric: str,
+        limit: float,
+        codes: U8,
+        n: int,
+        k: int,
+        mask: U8 | None,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> tuple[F32, I64] | None: ...
     def topk(
         self,
         tables: F32,

@@ -59,6 +59,8 @@ class ProductBase(Estimator):
     n_bits: int
     metric: str
     _codebooks: F32
+    _columns: F32  # the codebooks as kernels search them: (n_subspaces, d / n_subspaces, 2**n_bits)
+    _dim: int
 
     def _check_parameters(self) -> int:
         """The number of sub-spaces, if this version serves the parameters."""
@@ -76,11 +78,7 @@ class ProductBase(Estimator):
         Foreign codebooks are welcome, before `fit` too. They are copied, and what you read is
         read-only. Codes that were written with the old ones do not change.
         """
-        if not self.__sklearn_is_fitted__():
-            name = type(self).__name__
-            raise NotFittedError(
-                f"this {name} has no codebooks yet: call fit(X) first, or assign codebooks_"
-            )
+        self._require_codebooks()
         return self._codebooks
 
     @codebooks_.setter
@@ -97,8 +95,21 @@ class ProductBase(Estimator):
             for start, block in _arrays.float_blocks(book):
                 _check.finite(f"codebooks_[{j}]", block, start, largest_number(m * array.shape[2]))
                 learned[j, start : start + len(block)] = block
-        learned.flags.writeable = False
-        self._codebooks = learned
+        self._hold(learned)
+
+    def _hold(self, codebooks: F32) -> None:
+        """Keep codebooks, and what every search needs of them."""
+        codebooks.flags.writeable = False
+        self._codebooks = codebooks
+        self._columns = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
+        self._dim = codebooks.shape[0] * codebooks.shape[2]
+
+    def _require_codebooks(self) -> None:
+        if "_codebooks" not in self.__dict__:
+            name = type(self).__name__
+            raise NotFittedError(
+                f"this {name} has no codebooks yet: call fit(X) first, or assign codebooks_"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there are codebooks; scikit-learn's `check_is_fitted` asks."""
@@ -107,12 +118,18 @@ class ProductBase(Estimator):
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         if self.__sklearn_is_fitted__():
-            self._codebooks.flags.writeable = False
+            self._hold(self._codebooks)
+
+    def __getstate__(self) -> dict[str, object]:
+        state = self.__dict__.copy()
+        state.pop("_columns", None)
+        return state
 
     @property
     def n_features_in_(self) -> int:
         """Dimensions of the vectors."""
-        return int(self.codebooks_.shape[0] * self.codebooks_.shape[2])
+        self._require_codebooks()
+        return self._dim
 
     def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
         """Checked rows of the dimension that the codebooks fit, not converted."""

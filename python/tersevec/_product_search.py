@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from tersevec import _backend, _check, _threads
+from tersevec import _arrays, _backend, _check, _threads
 from tersevec._kernels import F32, I64, U8, ArrayIn
-from tersevec._product import ProductBase
+from tersevec._product import _BATCH_BYTES, ProductBase, largest_number
 from tersevec._results import RangeHits, TopK
 from tersevec._scan_codes import ScanCodes
 
@@ -27,7 +27,8 @@ class ProductSearch(ProductBase):
 
     def _searchable(self, codes: ArrayIn) -> tuple[U8, int]:
         """What the kernels scan, and the number of codes."""
-        m = len(self.codebooks_)
+        self._require_codebooks()
+        m = len(self._codebooks)
         if isinstance(codes, ScanCodes):
             if codes.n_subspaces != m:
                 raise ValueError(f"codes: expected ScanCodes of {m} sub-spaces, got {codes!r}")
@@ -36,11 +37,9 @@ class ProductSearch(ProductBase):
         rows = _check.codes("codes", codes, (m + 1) // 2)
         return rows, len(rows)
 
-    def _signed_tables(
-        self, Q: npt.NDArray[Any], threads: int, result_bytes: int = 0
-    ) -> Iterator[tuple[slice, F32]]:
+    def _signed_tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
         """Lookup tables whose sums ascend from best to worst: negated for similarities."""
-        for queries, tables in self._tables(Q, threads, result_bytes):
+        for queries, tables in self._tables(Q, threads):
             yield queries, tables if self.metric == "l2" else np.negative(tables, out=tables)
 
     def _unsigned(self, values: F32) -> F32:
@@ -133,21 +132,29 @@ class ProductSearch(ProductBase):
         """
         base, n = self._searchable(codes)
         k = _check.positive("k", k)
-        allowed = _check.mask("mask", mask, n)
+        allowed = None if mask is None else _check.mask("mask", mask, n)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        kernels = _backend.pick("pqscan")
-        found: tuple[F32, I64] | None = None
-        for queries, tables in self._signed_tables(rows, count, 12 * k):
-            part = kernels.topk(tables, base, n, k, allowed, count)
-            if len(tables) == len(rows):  # one batch: nothing to join
-                found = part
-                break
-            if found is None:
-                found = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-            found[0][queries], found[1][queries] = part
-        values, indices = found or (np.empty((0, k), np.float32), np.empty((0, k), np.int64))
-        return TopK(self._unsigned(values), indices)
+        search, limit = _backend.pick("pqscan").search, largest_number(self._dim)
+        metric = "l2" if self.metric == "l2" else "ip"
+
+        def found(queries: F32) -> TopK:
+            best = search(queries, self._columns, metric, limit, base, n, k, allowed, count)
+            if best is None:
+                _check.finite("Q", rows, 0, limit)
+            return TopK(*cast("tuple[F32, I64]", best))
+
+        if _arrays.plain_float32(rows) and self.metric != "cosine":
+            return found(rows)
+        step = max(1, _BATCH_BYTES // (12 * k + 4 * self._dim))
+        if len(rows) > step:  # a bad number in the last query is told before the first search
+            for _ in self._blocks("Q", rows):
+                pass
+        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
+        for start, block in self._blocks("Q", rows, step):
+            part = slice(start, start + len(block))
+            values[part], indices[part] = found(block)
+        return TopK(values, indices)
 
     def range(
         self,

@@ -105,14 +105,14 @@ inline void check_scans(const PqscanCase& c, Isa isa, int threads) {
         for (const Bytes* mask : {static_cast<const Bytes*>(nullptr), &c.mask}) {
             for (const std::int64_t k : result_counts(c.n)) {
                 std::vector<Key> keys(c.n_queries * k);
-                pqscan::topk(c.tables.data(), c.n_queries, codes, k, view(mask), threads, isa,
+                pqscan::topk({c.n_queries, c.tables.data()}, codes, k, view(mask), threads, isa,
                              keys.data());
                 expect(same_topk(keys, c.distances, c.n_queries, c.n, k, mask, &from_ordered_bits),
                        "pqscan topk", isa, shape + ", k " + std::to_string(k));
             }
             for (const float radius : {-infinity, middle, infinity}) {
-                const auto found = pqscan::range_search(c.tables.data(), c.n_queries, codes, radius,
-                                                        view(mask), threads, isa);
+                const auto found = pqscan::range_search({c.n_queries, c.tables.data()}, codes,
+                                                        radius, view(mask), threads, isa);
                 expect(same_range(found, c.distances, c.n, radius, mask, &from_ordered_bits),
                        "pqscan range_search", isa, shape + ", radius " + std::to_string(radius));
             }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tersevec._kernels import F32, F64, I64, U8
 from tersevec._numpy._collect import Tile, best, floats_of, ordinals_of, row_spans, within
+from tersevec._numpy.checks import first_beyond
 
 block_codes: int = 32
 
@@ -185,6 +186,39 @@ def topk(
     ordinals, indices = best(_ordinal_tiles(tables, codes, n, mask), len(tables), k, mask)
     values = floats_of(ordinals)
     values[indices < 0] = np.inf
+    return values, indices
+
+
+def search(
+    queries: F32,
+    columns: F32,
+    metric: str,
+    limit: float,
+    codes: U8,
+    n: int,
+    k: int,
+    mask: U8 | None,
+    threads: int,
+    *,
+    isa: str = "",
+) -> tuple[F32, I64] | None:
+    """`topk` of the tables of queries and columns (m, ds, 16); similarities descend for "ip".
+
+    None where a number of the queries is beyond +-limit; then nothing was searched.
+    """
+    if first_beyond(queries, limit) >= 0:
+        return None
+    codebooks = np.ascontiguousarray(columns.transpose(0, 2, 1))
+    values, indices = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    step = max(1, 4 * _SCORES // codebooks[..., 0].size)
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        tables = lookup_tables(queries[part], codebooks, metric, threads)
+        if metric == "l2":
+            values[part], indices[part] = topk(tables, codes, n, k, mask, threads)
+        else:
+            distances, indices[part] = topk(-tables, codes, n, k, mask, threads)
+            values[part] = np.float32(0) - distances
     return values, indices
 
 
