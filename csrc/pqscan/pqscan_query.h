@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// One query of an exact scan: integer bounds that lose nothing, float distances of what passes.
 ///
-/// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space. For
-/// the sum Q of a row and its real distance D: base + Q / scale <= D, with base = sum of mu_j. The
-/// float32 distance differs from D by at most `slack`. So a row can only have a float distance
-/// <= theta if Q <= (theta + slack - base) * scale: an integer bound that leaves nothing out; the
-/// rows that pass it are added again in float32, in order.
+/// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space, and at
+/// most 127. For the sum Q of a row and its real distance D: base + Q / scale <= D, with base = sum
+/// of mu_j. The float32 distance differs from D by at most `slack`. So a row can only have a float
+/// distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that leaves nothing
+/// out; the rows that pass it are added again in float32, in order.
+/// The scale serves entries up to some times their mean, not the largest one: far entries are cut,
+/// which keeps the bound a bound, and near rows, which have none, get finer steps.
 #pragma once
 
 #include <algorithm>
@@ -17,39 +19,49 @@
 namespace tersevec::pqscan {
 
 struct Range {
-    float least, most;
+    float least, most, sum;
 };
 
 /// Of the 16 entries of a table; four lanes, since a plain minimum does not become vector code.
 inline Range range_of(const float* table) noexcept {
-    float least[4], most[4];
+    float least[4], most[4], sum[4];
     std::copy_n(table, 4, least);
     std::copy_n(table, 4, most);
+    std::copy_n(table, 4, sum);
     for (int c = 4; c < centroids; c += 4) {
         for (int lane = 0; lane < 4; ++lane) {
             const float entry = table[c + lane];
             least[lane] = entry < least[lane] ? entry : least[lane];
             most[lane] = most[lane] < entry ? entry : most[lane];
+            sum[lane] += entry;
         }
     }
-    return {*std::min_element(least, least + 4), *std::max_element(most, most + 4)};
+    return {*std::min_element(least, least + 4), *std::max_element(most, most + 4),
+            (sum[0] + sum[1]) + (sum[2] + sum[3])};
 }
 
 /// One query's float tables and what the scan knows of their rounding.
 class Query {
 public:
+    /// Entries above this many times the mean entry are cut. Fewer and far rows pass for near ones,
+    /// more and the steps get coarse where a few sub-spaces hold most of the variance.
+    static constexpr double clip_means = 8.0;
+
     /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
     Query(const float* tables, const Codes& codes, std::uint8_t* quantised)
         : tables_(tables), codes_(codes) {
         std::vector<float> least(codes.m);
-        double span = 0.0, magnitude = 0.0;
+        double span = 0.0, magnitude = 0.0, mean = 0.0;
         for (std::int64_t j = 0; j < codes.m; ++j) {
             const Range range = range_of(tables + centroids * j);
             least[j] = range.least;
             span = std::max(span, double{range.most} - double{range.least});
             magnitude += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
+            mean += double{range.sum} / centroids - range.least;
         }
+        mean /= static_cast<double>(codes.m);
+        span = std::min(span, clip_means * mean);
         scale_ = span > 0.0 ? std::min(table_limit / span, 1e30) : 0.0;  // 1e30: a float holds it
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
         // the doubles above.
@@ -59,7 +71,8 @@ public:
         for (std::int64_t j = 0; j < codes.m; ++j) {
             for (int c = 0; c < centroids; ++c) {
                 const float level = (tables[centroids * j + c] - least[j]) * scale;
-                quantised[centroids * j + c] = static_cast<std::uint8_t>(static_cast<int>(level));
+                quantised[centroids * j + c] = static_cast<std::uint8_t>(
+                    static_cast<int>(level < table_limit ? level : table_limit));
             }
         }
     }
