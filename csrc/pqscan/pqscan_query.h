@@ -19,25 +19,29 @@
 namespace tersevec::pqscan {
 
 struct Range {
-    float least, most, sum;
+    float least, most, mean_above;  // the mean of entry - least
 };
 
 /// Of the 16 entries of a table; four lanes, since a plain minimum does not become vector code.
 inline Range range_of(const float* table) noexcept {
-    float least[4], most[4], sum[4];
+    float least[4], most[4], above[4] = {};
     std::copy_n(table, 4, least);
     std::copy_n(table, 4, most);
-    std::copy_n(table, 4, sum);
     for (int c = 4; c < centroids; c += 4) {
         for (int lane = 0; lane < 4; ++lane) {
             const float entry = table[c + lane];
             least[lane] = entry < least[lane] ? entry : least[lane];
             most[lane] = most[lane] < entry ? entry : most[lane];
-            sum[lane] += entry;
         }
     }
-    return {*std::min_element(least, least + 4), *std::max_element(most, most + 4),
-            (sum[0] + sum[1]) + (sum[2] + sum[3])};
+    const float floor = *std::min_element(least, least + 4);
+    for (int c = 0; c < centroids; c += 4) {
+        for (int lane = 0; lane < 4; ++lane) {
+            above[lane] += table[c + lane] - floor;
+        }
+    }
+    return {floor, *std::max_element(most, most + 4),
+            (above[0] + above[1] + above[2] + above[3]) / centroids};
 }
 
 /// One query's float tables and what the scan knows of their rounding.
@@ -58,7 +62,7 @@ public:
             span = std::max(span, double{range.most} - double{range.least});
             magnitude += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
-            mean += double{range.sum} / centroids - range.least;
+            mean += range.mean_above;
         }
         mean /= static_cast<double>(codes.m);
         span = std::min(span, clip_means * mean);
