@@ -15,7 +15,7 @@ from tersevec._kernels import F32, I64, U8, ArrayIn
 METRICS = ("l2", "ip", "cosine")
 SERVED_BITS = (4,)
 
-_BATCH_BYTES = 8 << 20  # of the tables, and of what they lead to, alive at once
+BATCH_BYTES = 8 << 20  # of the tables, and of what they lead to, alive at once
 _QUERIES = 256
 
 
@@ -153,7 +153,7 @@ class ProductBase(Estimator):
         """
         books = self.codebooks_
         query_bytes = 4 * books.shape[0] * books.shape[1] + result_bytes
-        step = max(1, min(_QUERIES, _BATCH_BYTES // query_bytes))
+        step = max(1, min(_QUERIES, BATCH_BYTES // query_bytes))
         metric = "l2" if self.metric == "l2" else "ip"
         if len(Q) > step:  # a bad number in the last query is told before the first search
             for _ in self._blocks("Q", Q):

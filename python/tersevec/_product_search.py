@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check, _threads
 from tersevec._kernels import F32, I64, U8, ArrayIn
-from tersevec._product import _BATCH_BYTES, ProductBase, largest_number
+from tersevec._product import BATCH_BYTES, ProductBase, largest_number
 from tersevec._results import RangeHits, TopK
 from tersevec._scan_codes import ScanCodes
 
@@ -146,7 +146,7 @@ class ProductSearch(ProductBase):
 
         if _arrays.plain_float32(rows) and self.metric != "cosine":
             return found(rows)
-        step = max(1, _BATCH_BYTES // (12 * k + 4 * self._dim))
+        step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
             for _ in self._blocks("Q", rows):
                 pass
