@@ -52,7 +52,7 @@ class Path:
             setattr(self, family, self._bound(module))
 
     def _bound(self, module: Any) -> types.SimpleNamespace:
-        bound = types.SimpleNamespace(block_codes=module.block_codes, rows=module.rows)
+        bound = types.SimpleNamespace(rows=module.rows)
         for name in vars(_TWINS[module.__name__.rpartition(".")[2]]):
             function = getattr(module, name, None)
             if name.startswith("_") or name == "rows" or not callable(function):

@@ -109,6 +109,23 @@ def positive(name: str, value: object, most: int = ROW_LIMIT) -> int:
     return number
 
 
+def code_bits(name: str, value: object) -> int:
+    """Bits of a sub-space that product codes may have."""
+    if not isinstance(value, (int, np.integer)) or not 4 <= value <= 8:
+        raise ValueError(f"{name}: expected 4, 5, 6, 7 or 8, got {value!r}")
+    return int(value)
+
+
+def row(name: str, index: object, n: int) -> int:
+    """The number of one of n rows; negative ones do not count from the end."""
+    if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):
+        raise TypeError(f"{name}: expected an integer, got {index!r}")
+    number = operator.index(index)
+    if not 0 <= number < n:
+        raise ValueError(f"{name}: expected an integer of at least 0 and below {n}, got {number}")
+    return number
+
+
 def hamming_radius(radius: object, n_bytes: int) -> int:
     """A number of bits, cut to the bits that a code has."""
     if isinstance(radius, (bool, np.bool_)) or not hasattr(radius, "__index__"):

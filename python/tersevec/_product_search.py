@@ -28,13 +28,13 @@ class ProductSearch(ProductBase):
     def _searchable(self, codes: ArrayIn) -> tuple[U8, int]:
         """What the kernels scan, and the number of codes."""
         self._require_codebooks()
-        m = len(self._codebooks)
+        m, n_bits = len(self._codebooks), self._bits
         if isinstance(codes, ScanCodes):
-            if codes.n_subspaces != m:
-                raise ValueError(f"codes: expected ScanCodes of {m} sub-spaces, got {codes!r}")
+            if codes.n_subspaces != m or codes.n_bits != n_bits:
+                raise ValueError(f"codes: expected ScanCodes of {m} x {n_bits} bits, got {codes!r}")
             n = len(codes)  # before the blocks: an append meanwhile only adds to them
             return codes.blocks, n
-        rows = _check.codes("codes", codes, (m + 1) // 2)
+        rows = _check.codes("codes", codes, (m * n_bits + 7) // 8)
         return rows, len(rows)
 
     def _signed_tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
@@ -48,7 +48,7 @@ class ProductSearch(ProductBase):
 
     def pack(self, codes: ArrayIn) -> ScanCodes:
         """The codes, uint8 (n, code_size), in the layout that is fastest to search: `ScanCodes`."""
-        return ScanCodes(codes, len(self.codebooks_))
+        return ScanCodes(codes, len(self.codebooks_), self._bits)
 
     def lookup_tables(self, Q: ArrayIn, *, threads: int | None = None) -> F32:
         """What each centroid is worth to each query: float32 (nq, n_subspaces, 2**n_bits).
