@@ -146,23 +146,26 @@ def float_radius(radius: object) -> float:
     return value
 
 
-def mask(name: str, x: ArrayIn, n: int) -> U8 | None:
-    """Allowed rows as uint8 (ceil(n / 8),), lowest bit first, bits past n cleared, or None."""
+def mask(name: str, x: ArrayIn, n: int, nq: int | None = None) -> U8 | None:
+    """Allowed rows as uint8 (ceil(n / 8),), lowest bit first, bits past n cleared, or None.
+
+    With nq, also a row of these for each query: (nq, ceil(n / 8)).
+    """
     if x is None:
         return None
     array = view(name, x)
     n_bytes = (n + 7) // 8
-    expected = f"expected bool of shape ({n},) or uint8 of shape ({n_bytes},)"
-    if array.dtype == np.bool_:
-        if array.shape != (n,):
-            raise ValueError(f"{name}: {expected}, got {describe(array)}")
-        return np.packbits(array, bitorder="little")
-    if array.dtype != np.uint8:
+    whose = "" if nq is None else f"for all queries or for each of {nq} "
+    expected = f"expected {whose}bool of shape ({n},) or uint8 of shape ({n_bytes},)"
+    if array.dtype not in (np.bool_, np.uint8):
         raise TypeError(f"{name}: {expected}, got {describe(array)}")
-    if array.shape != (n_bytes,):
+    width = n if array.dtype == np.bool_ else n_bytes
+    if array.shape != (width,) and (nq is None or array.shape != (nq, width)):
         raise ValueError(f"{name}: {expected} for {n} rows, got {describe(array)}")
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(np.packbits(array, axis=-1, bitorder="little"))
     packed: U8 = np.ascontiguousarray(array)
-    if n % 8 and packed[-1] >> (n % 8):
+    if n % 8 and (packed[..., -1] >> (n % 8)).any():
         packed = packed.copy()
-        packed[-1] &= (1 << n % 8) - 1
+        packed[..., -1] &= (1 << n % 8) - 1
     return packed

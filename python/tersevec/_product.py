@@ -54,6 +54,7 @@ class ProductBase(Estimator):
     _columns: F32  # the codebooks as kernels search them: (n_subspaces, d / n_subspaces, 2**n_bits)
     _dim: int
     _bits: int  # of a sub-space of the codebooks
+    _paired: tuple[F32, str, F32] | None = None  # codebooks, metric, and the tables between them
 
     def _check_parameters(self) -> int:
         """The number of sub-spaces, if the parameters are served."""
@@ -115,7 +116,8 @@ class ProductBase(Estimator):
 
     def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
-        state.pop("_columns", None)
+        for name in ("_columns", "_paired"):
+            state.pop(name, None)
         return state
 
     @property
@@ -123,6 +125,12 @@ class ProductBase(Estimator):
         """Dimensions of the vectors."""
         self._require_codebooks()
         return self._dim
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of one code as a row."""
+        self._require_codebooks()
+        return int(len(self._codebooks) * self._bits + 7) // 8
 
     def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
         """Checked rows of the dimension that the codebooks fit, not converted."""

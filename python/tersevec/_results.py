@@ -66,6 +66,8 @@ class BoundedTopK(NamedTuple):
 
 def joined_hits(parts: list[tuple[I64, I64, F32]]) -> tuple[I64, I64, F32]:
     """The hits of all queries from (offsets, indices, values) of some queries each."""
+    if len(parts) == 1:
+        return parts[0]
     ends = [np.zeros(1, np.int64)]
     for offsets, _, _ in parts:
         ends.append(offsets[1:] + ends[-1][-1])

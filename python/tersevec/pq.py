@@ -9,13 +9,13 @@ from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
 from tersevec._kmeans import kmeans, sample_rows
 from tersevec._product import largest_number, training_rows
-from tersevec._product_search import ProductSearch
+from tersevec._product_symmetric import SymmetricSearch
 from tersevec._scan_codes import ScanCodes
 
 __all__ = ["ProductQuantizer", "ScanCodes"]
 
 
-class ProductQuantizer(ProductSearch):
+class ProductQuantizer(SymmetricSearch):
     """Codes of `n_bits` per part of a vector, and their exact ranking by sums of table entries.
 
     Parameters
@@ -127,12 +127,6 @@ class ProductQuantizer(ProductSearch):
                 swept=swept,
             )
         return self
-
-    @property
-    def code_size(self) -> int:
-        """Bytes of one code as a row."""
-        self._require_codebooks()
-        return int(len(self._codebooks) * self._bits + 7) // 8
 
     def encode(self, X: ArrayIn, *, threads: int | None = None) -> U8:
         """The codes of vectors, uint8 (n, code_size): the nearest centroid of each part.
