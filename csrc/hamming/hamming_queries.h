@@ -42,7 +42,11 @@ private:
 
 inline Blocked<std::uint64_t> blocked(const Codes& codes) {
     const std::int64_t block_words = codes.n_words * block_codes;
-    return {codes.blocks, codes.rows, codes.n, block_words, block_codes,
+    return {codes.blocks,
+            codes.rows,
+            codes.n,
+            block_words,
+            block_codes,
             [block_words](Rows<std::uint8_t> rows, std::uint64_t* blocks) {
                 pack(rows, blocks, block_words, 0);
             }};

@@ -107,12 +107,12 @@ void fill_table(const float* query, const float* columns, std::int64_t m, std::i
 /// a time from queries and centroids, or from codes and the tables of every pair of centroids.
 struct Tables {
     std::int64_t n_queries;
-    const float* given = nullptr;      // (n_queries, m, K)
-    const float* columns = nullptr;    // (m, dims, K): coordinate t of a sub-space's centroids
-    Rows<float> queries = {};          // (n_queries, m * dims), with columns
-    Metric metric = Metric::l2;        // with columns; of inner products tables hold the negatives
-    const float* pairs = nullptr;      // (K, m, K): entry of two centroids of a sub-space
-    Rows<std::uint8_t> codes = {};     // (n_queries, code bytes), with pairs
+    const float* given = nullptr;    // (n_queries, m, K)
+    const float* columns = nullptr;  // (m, dims, K): coordinate t of a sub-space's centroids
+    Rows<float> queries = {};        // (n_queries, m * dims), with columns
+    Metric metric = Metric::l2;      // with columns; of inner products tables hold the negatives
+    const float* pairs = nullptr;    // (K, m, K): entry of two centroids of a sub-space
+    Rows<std::uint8_t> codes = {};   // (n_queries, code bytes), with pairs
 };
 
 /// What of the base a search may find.

@@ -128,9 +128,7 @@ struct R : Register<64> {
     static u8 shuffle(u8 table, u8 index) noexcept {
         return (u8)_mm512_shuffle_epi8((__m512i)table, (__m512i)index);
     }
-    static u8 adds(u8 a, u8 b) noexcept {
-        return (u8)_mm512_adds_epu8((__m512i)a, (__m512i)b);
-    }
+    static u8 adds(u8 a, u8 b) noexcept { return (u8)_mm512_adds_epu8((__m512i)a, (__m512i)b); }
     static bool any(u16 lanes) noexcept {
         return _mm512_test_epi64_mask((__m512i)lanes, (__m512i)lanes) != 0;
     }

@@ -117,34 +117,21 @@ struct V : Register<64> {
                                              high, four, 0xe4);
     }
 
+    template <class Layout>
+    struct Numbers {
+        __m512i x;
+        Numbers() = default;
+        explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {}
+    };
+    template <class Layout>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+        return (u8)_mm512_permutexvar_epi8(numbers.x, _mm512_loadu_si512(table));
+    }
+
     template <class Layout, int Q>
-    static void look_up(const std::uint8_t* tables, std::int64_t table_bytes, u8 numbers,
-                        u8* bytes) noexcept {
-        const auto x = (__m512i)numbers;
-        if constexpr (Layout::slots == 64) {
-#pragma GCC unroll 8
-            for (int q = 0; q < Q; ++q) {
-                bytes[q] += (u8)_mm512_permutexvar_epi8(
-                    x, _mm512_loadu_si512(tables + q * table_bytes));
-            }
-        } else {
-            // Four quarters of the table, the later ones where the number's upper bits say so:
-            // vpermi2b looks up in two, but takes three operations.
-            const __mmask64 bit7 = _mm512_movepi8_mask(x);
-            const __mmask64 bit6 = _mm512_movepi8_mask(_mm512_add_epi8(x, x));
-            const __mmask64 both = bit6 & bit7;
-#pragma GCC unroll 8
-            for (int q = 0; q < Q; ++q) {
-                const std::uint8_t* table = tables + q * table_bytes;
-                __m512i found = _mm512_permutexvar_epi8(x, _mm512_loadu_si512(table));
-                found = _mm512_mask_permutexvar_epi8(found, bit6, x, _mm512_loadu_si512(table + 64));
-                found =
-                    _mm512_mask_permutexvar_epi8(found, bit7, x, _mm512_loadu_si512(table + 128));
-                found =
-                    _mm512_mask_permutexvar_epi8(found, both, x, _mm512_loadu_si512(table + 192));
-                bytes[q] += (u8)found;
-            }
-        }
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
+        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
     }
 
     static bool any(u16 lanes) noexcept {
@@ -154,6 +141,29 @@ struct V : Register<64> {
         return sign_bits(sums, count);
     }
 };
+
+/// Four quarters of the table, the later ones where the number's upper bits say so. vpermi2b looks
+/// up in two quarters, but takes three operations.
+template <>
+struct V::Numbers<Octets> {
+    __m512i x;
+    __mmask64 bit6, bit7, both;
+    Numbers() = default;
+    explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {
+        bit7 = _mm512_movepi8_mask(x);
+        bit6 = _mm512_movepi8_mask(_mm512_add_epi8(x, x));
+        both = bit6 & bit7;
+    }
+};
+template <>
+V::u8 V::look_up<Octets>(const std::uint8_t* table, const Numbers<Octets>& numbers) noexcept {
+    const __m512i x = numbers.x;
+    __m512i found = _mm512_permutexvar_epi8(x, _mm512_loadu_si512(table));
+    found = _mm512_mask_permutexvar_epi8(found, numbers.bit6, x, _mm512_loadu_si512(table + 64));
+    found = _mm512_mask_permutexvar_epi8(found, numbers.bit7, x, _mm512_loadu_si512(table + 128));
+    return (u8)_mm512_mask_permutexvar_epi8(found, numbers.both, x,
+                                            _mm512_loadu_si512(table + 192));
+}
 
 }  // namespace
 

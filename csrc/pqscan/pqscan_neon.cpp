@@ -93,20 +93,28 @@ struct NibbleAdder {
 
 /// 5 to 8 bits: tbl looks up in 64 bytes, an index beyond them gives 0; tbx leaves what was there.
 struct V : Register<16> {
-    template <class Layout, int Q>
-    static void look_up(const std::uint8_t* tables, std::int64_t table_bytes, u8 numbers,
-                        u8* bytes) noexcept {
-        for (int q = 0; q < Q; ++q) {
-            const std::uint8_t* table = tables + q * table_bytes;
-            auto x = (uint8x16_t)numbers;
-            uint8x16_t found = vqtbl4q_u8(vld1q_u8_x4(table), x);
+    template <class Layout>
+    struct Numbers {
+        uint8x16_t x;
+        Numbers() = default;
+        explicit Numbers(u8 numbers) noexcept : x((uint8x16_t)numbers) {}
+    };
+    template <class Layout>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+        uint8x16_t x = numbers.x;
+        uint8x16_t found = vqtbl4q_u8(vld1q_u8_x4(table), x);
 #pragma GCC unroll 3
-            for (int part = 64; part < Layout::slots; part += 64) {
-                x = vsubq_u8(x, vdupq_n_u8(64));
-                found = vqtbx4q_u8(found, vld1q_u8_x4(table + part), x);
-            }
-            bytes[q] += (u8)found;
+        for (int part = 64; part < Layout::slots; part += 64) {
+            x = vsubq_u8(x, vdupq_n_u8(64));
+            found = vqtbx4q_u8(found, vld1q_u8_x4(table + part), x);
         }
+        return (u8)found;
+    }
+
+    template <class Layout, int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
+        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
     }
 
     static bool any(u16 lanes) noexcept { return vmaxvq_u16((uint16x8_t)lanes) != 0; }

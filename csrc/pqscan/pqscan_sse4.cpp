@@ -76,8 +76,8 @@ struct NibbleAdder {
         for (std::int64_t j = 0; j + 1 < m; j += 2) {
             const std::uint8_t* codes = block + line_bytes * j;
             __builtin_prefetch(codes + prefetch_bytes);
-            step<Q>(tables + line_bytes * j, table_bytes, load(codes), load(codes + line_bytes), low,
-                    high);
+            step<Q>(tables + line_bytes * j, table_bytes, load(codes), load(codes + line_bytes),
+                    low, high);
         }
 #pragma GCC unroll 2
         for (int q = 0; q < Q; ++q) {

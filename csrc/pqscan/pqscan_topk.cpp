@@ -94,8 +94,8 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
              int threads, Isa at_most, Key* keys) {
     TopkMerger merger(keys, tables.n_queries, k);
     const std::int64_t reachable = std::min(k, codes.n);
-    const Split split = split_queries<Layout>(
-        tables.n_queries, codes, filter, ExactTopk<Layout>::state_bytes(reachable), threads);
+    const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
+                                              ExactTopk<Layout>::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
         const Queries<Layout> queries(tables, codes, part, Sums::bound);
         std::vector<ExactTopk<Layout>> best;

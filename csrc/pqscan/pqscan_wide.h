@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Blocks of 64 codes with a byte each (5 to 8 bits), for every level. `V` is the level's register:
 ///   bytes, u8, u16, load(): from Register
-///   template <class Layout, int Q> static void look_up(tables, table_bytes, u8 numbers, u8* bytes):
-///       bytes[q] += entry of query q's table for each number
+///   template <class Layout, int Q> static void step(tables, table_bytes, lines, subspaces,
+///       Running*): adds a group of sub-spaces; `lines` is where its lines hold these codes
 ///   static bool any(u16): whether a lane is not zero
 ///   static std::uint64_t signs(sums, count): bit c = whether the c-th sum is negative
 ///
@@ -49,6 +49,42 @@ typename V::u8 numbers(Octets, const std::uint8_t* lines, int s, bool) noexcept 
     return V::load(lines + 64 * s);
 }
 
+/// The running sums of one query and one register of codes.
+template <class V>
+struct Running {
+    typename V::u16 mixed, odd;
+
+    void add(typename V::u8 bytes) noexcept {
+        mixed += (typename V::u16)bytes;
+        odd += (typename V::u16)bytes >> 8;
+    }
+};
+
+/// A step for levels where a look-up needs no more than the numbers: query after query, so that
+/// only sums stay in registers. `V` has
+///   template <class Layout> struct Numbers: made from u8
+///   template <class Layout> static u8 look_up(table, Numbers<Layout>)
+template <class V, class Layout, int Q>
+void step_by_query(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* lines,
+                   int subspaces, Running<V>* sums) noexcept {
+    using Numbers = typename V::template Numbers<Layout>;
+    Numbers x[Layout::together];
+#pragma GCC unroll 4
+    for (int s = 0; s < subspaces; ++s) {
+        x[s] = Numbers(numbers<V>(Layout{}, lines, s, subspaces == Layout::together));
+    }
+#pragma GCC unroll 8
+    for (int q = 0; q < Q; ++q) {
+        typename V::u8 bytes = {};
+#pragma GCC unroll 4
+        for (int s = 0; s < subspaces; ++s) {
+            bytes +=
+                V::template look_up<Layout>(tables + q * table_bytes + s * Layout::slots, x[s]);
+        }
+        sums[q].add(bytes);
+    }
+}
+
 template <class V, class L, int Tile>
 struct WideAdder {
     using Layout = L;
@@ -60,27 +96,6 @@ struct WideAdder {
     struct Sums {
         u16 even[parts], odd[parts];
     };
-    struct Running {
-        u16 mixed, odd;
-    };
-
-    /// A group of sub-spaces; `lines` is where its lines hold these codes.
-    template <int Q>
-    static void step(const std::uint8_t* tables, std::int64_t table_bytes,
-                     const std::uint8_t* lines, int subspaces, Running* sums) noexcept {
-        u8 bytes[Q] = {};
-#pragma GCC unroll 4
-        for (int s = 0; s < subspaces; ++s) {
-            const u8 x = numbers<V>(Layout{}, lines, s, subspaces == Layout::together);
-            V::template look_up<Layout, Q>(tables + s * Layout::slots, table_bytes, x, bytes);
-        }
-#pragma GCC unroll 8
-        for (int q = 0; q < Q; ++q) {
-            sums[q].mixed += (u16)bytes[q];
-            sums[q].odd += (u16)bytes[q] >> 8;
-        }
-    }
-
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
@@ -89,13 +104,14 @@ struct WideAdder {
         const std::int64_t whole = m / group * group;
 #pragma GCC unroll 1
         for (int part = 0; part < parts; ++part) {
-            Running running[Q] = {};
+            Running<V> running[Q] = {};
             const std::uint8_t* lines = block + part * V::bytes;
             if (whole < m) {
                 const std::uint8_t* last = lines + whole / group * group_bytes;
 #pragma GCC unroll 1
                 for (std::int64_t j = whole; j < m; ++j, last += Layout::line_bytes) {
-                    step<Q>(tables + j * Layout::slots, table_bytes, last, 1, running);
+                    V::template step<Layout, Q>(tables + j * Layout::slots, table_bytes, last, 1,
+                                                running);
                 }
             }
             for (std::int64_t j = 0; j < whole; j += group, lines += group_bytes) {
@@ -103,7 +119,8 @@ struct WideAdder {
                 for (int line = 0; line < group_bytes; line += 64) {
                     __builtin_prefetch(lines + prefetch_bytes + line);
                 }
-                step<Q>(tables + j * Layout::slots, table_bytes, lines, group, running);
+                V::template step<Layout, Q>(tables + j * Layout::slots, table_bytes, lines, group,
+                                            running);
             }
 #pragma GCC unroll 8
             for (int q = 0; q < Q; ++q) {

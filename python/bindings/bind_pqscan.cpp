@@ -281,8 +281,7 @@ py::object search(const F32& queries, const F32& columns, const std::string& met
     require_scan(n, threads);
     require(k >= 1, "k: expected at least 1");
     const auto rows = rows_of(queries, "queries");
-    require(columns.ndim() == 3 &&
-                rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
+    require(columns.ndim() == 3 && rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
             "columns: expected shape (m, dims, K), and queries of m * dims numbers");
     const auto base = codes_of(codes, n, columns.shape(0), columns.shape(2));
     Filter filter(mask, segments, bias, rows.n, n);
@@ -355,8 +354,8 @@ std::vector<std::string> rows() {
 
 void bind_pqscan(py::module_& parent) {
     using namespace py::literals;
-    auto module = parent.def_submodule(
-        "pqscan", "Product quantisation: layouts, tables, exact table scans.");
+    auto module =
+        parent.def_submodule("pqscan", "Product quantisation: layouts, tables, exact table scans.");
     module.def("rows", &rows);
     module.def("block_shape", &block_shape, "m"_a, "n_bits"_a);
     module.def("join", &join, "assigned"_a.noconvert(), "n_bits"_a);
@@ -381,8 +380,8 @@ void bind_pqscan(py::module_& parent) {
                "n"_a, "k"_a, "mask"_a.none(true), "threads"_a, py::kw_only(),
                "segments"_a = py::none(), "isa"_a = "");
     module.def("symmetric_topk", &symmetric_topk, "pairs"_a.noconvert(), "q_codes"_a.noconvert(),
-               "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a,
-               py::kw_only(), "isa"_a = "");
+               "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a, py::kw_only(),
+               "isa"_a = "");
     module.def("symmetric_range", &symmetric_range, "pairs"_a.noconvert(), "q_codes"_a.noconvert(),
                "codes"_a.noconvert(), "n"_a, "radius"_a, "mask"_a.none(true), "threads"_a,
                py::kw_only(), "segments"_a = py::none(), "isa"_a = "");
