@@ -53,8 +53,6 @@ class Path:
 
     def _bound(self, module: Any) -> types.SimpleNamespace:
         bound = types.SimpleNamespace(rows=module.rows)
-        if hasattr(module, "block_codes"):
-            bound.block_codes = module.block_codes
         for name in vars(_TWINS[module.__name__.rpartition(".")[2]]):
             function = getattr(module, name, None)
             if name.startswith("_") or name == "rows" or not callable(function):

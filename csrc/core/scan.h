@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/parallel.h"
@@ -25,9 +27,8 @@ struct Blocked {
     std::int64_t n;
     std::int64_t block_words;
     int block_codes;
-    /// Writes rows into blocks from row `start` on.
-    void (*pack)(Rows<std::uint8_t>, Word* blocks, std::int64_t block_words,
-                 std::int64_t start) noexcept;
+    /// Writes rows into blocks, the first into the first place.
+    std::function<void(Rows<std::uint8_t>, Word* blocks)> pack;
 
     std::int64_t n_blocks() const noexcept { return (n + block_codes - 1) / block_codes; }
     std::int64_t block_bytes() const noexcept {
@@ -35,39 +36,77 @@ struct Blocked {
     }
 };
 
-/// Hands out a part of the base in runs of blocks, packing rows of bytes as it goes.
+/// Rows first_row <= i < end_row of the base.
+struct Segment {
+    std::int64_t first_row;
+    std::int64_t end_row;
+
+    /// Blocks that hold a row of it.
+    std::int64_t n_blocks(int block_codes) const noexcept {
+        return first_row < end_row
+                   ? (end_row + block_codes - 1) / block_codes - first_row / block_codes
+                   : 0;
+    }
+};
+
+/// Hands out a part of the base in runs of blocks, packing rows of bytes as it goes. The part's
+/// blocks are counted along the segments, one after the other.
 template <class Word>
 class Runs {
 public:
-    Runs(const Blocked<Word>& codes, const Part& part)
+    /// No segments: the whole base.
+    Runs(const Blocked<Word>& codes, const Part& part, std::span<const Segment> segments = {})
         : codes_(codes),
-          next_(part.first_block * codes.block_codes),
-          end_(std::min(codes.n, (part.first_block + part.n_blocks) * codes.block_codes)),
+          whole_{0, codes.n},
+          segments_(segments.empty() ? std::span<const Segment>(&whole_, 1) : segments),
+          left_(part.n_blocks),
           limit_(std::max<std::int64_t>(run_bytes / codes.block_bytes(), 1)),
           length_(std::clamp<std::int64_t>(first_rows / codes.block_codes, 1, limit_)) {
         if (codes.blocks == nullptr) {
             packed_.resize(limit_ * codes.block_words);
         }
+        std::int64_t skipped = part.first_block;
+        while (left_ > 0 && skipped >= segments_[segment_].n_blocks(codes.block_codes)) {
+            skipped -= segments_[segment_++].n_blocks(codes.block_codes);
+        }
+        if (left_ > 0) {
+            enter(skipped);
+        }
     }
 
+    Runs(const Runs&) = delete;
+    Runs& operator=(const Runs&) = delete;
+
     std::int64_t max_rows() const noexcept { return limit_ * codes_.block_codes; }
+
+    /// The segment of the last run, and how many rows of the run come before it.
+    std::int64_t segment() const noexcept { return segment_; }
+    int skipped_rows() const noexcept { return skipped_rows_; }
 
     /// Points the scan at the next run; false after the last.
     template <class Scan>
     bool next(Scan& scan) noexcept {
-        if (next_ >= end_) {
+        if (left_ == 0) {
             return false;
         }
+        while (blocks_left_ == 0) {
+            ++segment_;
+            enter(0);
+        }
+        const std::int64_t count = std::min({left_, blocks_left_, length_});
+        const Segment& segment = segments_[segment_];
         scan.first_row = next_;
-        scan.n_rows = std::min(end_ - next_, length_ * codes_.block_codes);
+        scan.n_rows = std::min(segment.end_row - next_, count * codes_.block_codes);
+        skipped_rows_ = static_cast<int>(std::max<std::int64_t>(segment.first_row - next_, 0));
         if (codes_.blocks != nullptr) {
             scan.blocks = codes_.blocks + next_ / codes_.block_codes * codes_.block_words;
         } else {
-            codes_.pack(codes_.rows.slice(next_, scan.n_rows), packed_.data(), codes_.block_words,
-                        0);
+            codes_.pack(codes_.rows.slice(next_, scan.n_rows), packed_.data());
             scan.blocks = packed_.data();
         }
         next_ += scan.n_rows;
+        left_ -= count;
+        blocks_left_ -= count;
         length_ = std::min(2 * length_, limit_);
         return true;
     }
@@ -77,11 +116,22 @@ private:
     // Runs grow from here, so that few rows meet a bound that is still loose.
     static constexpr std::int64_t first_rows = 64;
 
+    void enter(std::int64_t block) noexcept {
+        const Segment& segment = segments_[segment_];
+        next_ = (segment.first_row / codes_.block_codes + block) * codes_.block_codes;
+        blocks_left_ = segment.n_blocks(codes_.block_codes) - block;
+    }
+
     Blocked<Word> codes_;
-    std::int64_t next_;
-    std::int64_t end_;
+    Segment whole_;
+    std::span<const Segment> segments_;
+    std::int64_t segment_ = 0;
+    std::int64_t blocks_left_ = 0;  // of the segment
+    std::int64_t left_;             // of the part
+    std::int64_t next_ = 0;
     std::int64_t limit_;
     std::int64_t length_;
+    int skipped_rows_ = 0;
     std::vector<Word> packed_;
 };
 
@@ -103,7 +153,7 @@ inline std::vector<Tile> cut_tiles(std::int64_t n) {
 }
 
 /// Scans all runs for the rows below each query's bound.
-/// `aim(scan, tile)` points the scan at a tile's queries, `bound(q)` is asked before each run,
+/// `aim(scan, tile)` points the scan at a tile's queries, then `bound(q)` is asked for each run,
 /// `take(q, keys, count)` gets the run's hits; q counts within the part.
 template <class Bound, class Scan, class Word, class Kernel, class Aim, class GetBound, class Take>
 void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Kernel kernel, Aim aim,
@@ -112,6 +162,7 @@ void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Ker
     const auto keys = std::make_unique_for_overwrite<Key[]>(tiles.front().width * room);
     while (runs.next(scan)) {
         for (const Tile& tile : tiles) {
+            aim(scan, tile);
             Bound bounds[tile_limit];
             std::int64_t n_hits[tile_limit] = {};
             Key* hits[tile_limit];
@@ -119,7 +170,6 @@ void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Ker
                 bounds[q] = static_cast<Bound>(bound(tile.first + q));
                 hits[q] = keys.get() + q * room;
             }
-            aim(scan, tile);
             kernel(scan, bounds, hits, n_hits);
             for (int q = 0; q < tile.width; ++q) {
                 if (n_hits[q] != 0) {

@@ -98,6 +98,36 @@ private:
     std::vector<Key> entries_;
 };
 
+/// Larger values would need more counters than rows.
+inline constexpr std::int64_t counted_limit = 1 << 18;
+
+/// Top-k of integers too large to count, with CountingTopk's members.
+class UncountedTopk {
+public:
+    UncountedTopk(std::int64_t k, std::uint32_t max_value) : bound_(max_value + 1), best_(k) {}
+
+    std::uint32_t bound() const noexcept { return bound_; }
+    void lower_bound(std::uint32_t bound) noexcept { bound_ = bound < bound_ ? bound : bound_; }
+    void push(const Key* hits, std::int64_t count) {
+        for (std::int64_t i = 0; i < count; ++i) {
+            best_.push(hits[i]);
+        }
+        best_.tighten();
+        if (best_.bound() != no_hit) {
+            lower_bound(key_value(best_.bound()));
+        }
+    }
+    const std::vector<Key>& finish() { return best_.finish(); }
+
+    static std::int64_t state_bytes(std::int64_t k, std::uint32_t) noexcept {
+        return ReservoirTopk::state_bytes(k);
+    }
+
+private:
+    std::uint32_t bound_;
+    ReservoirTopk best_;
+};
+
 /// Merges the sorted parts of one query's top-k, from any thread, in the caller's memory.
 class TopkMerger {
 public:

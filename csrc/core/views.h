@@ -22,20 +22,27 @@ struct Rows {
     }
 };
 
-/// Allowed rows as bits, least significant first; a null pointer allows every row.
+/// Allowed rows as bits, least significant first; a null pointer allows every row. One mask for all
+/// queries, or one for each, `stride_bytes` apart.
 struct Mask {
     const std::uint8_t* bits = nullptr;
+    std::int64_t stride_bytes = 0;
 
-    /// `count` <= 32 bits from `row`, which is a multiple of 8. Reads only bytes that hold one of
+    bool of_queries() const noexcept { return stride_bytes != 0; }
+    Mask from_query(std::int64_t q) const noexcept {
+        return {bits == nullptr ? nullptr : bits + q * stride_bytes, stride_bytes};
+    }
+
+    /// `count` <= 64 bits from `row`, which is a multiple of 8. Reads only bytes that hold one of
     /// these rows.
-    std::uint32_t word(std::int64_t row, int count) const noexcept {
-        const std::uint32_t all = count == 32 ? ~std::uint32_t{0} : (std::uint32_t{1} << count) - 1;
+    std::uint64_t word(std::int64_t row, int count) const noexcept {
+        const std::uint64_t all = ~std::uint64_t{0} >> (64 - count);
         if (bits == nullptr) {
             return all;
         }
-        std::uint32_t word = 0;
+        std::uint64_t word = 0;
         for (int bit = 0; bit < count; bit += 8) {
-            word |= std::uint32_t{bits[(row + bit) / 8]} << bit;
+            word |= std::uint64_t{bits[(row + bit) / 8]} << bit;
         }
         return word & all;
     }

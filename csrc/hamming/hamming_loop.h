@@ -29,7 +29,7 @@ void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
     for (std::int64_t row = 0; row < scan.n_rows;
          row += block_codes, block += scan.n_words * block_codes) {
         const std::int64_t left = scan.n_rows - row;
-        const std::uint32_t allowed = scan.mask.word(
+        const std::uint64_t allowed = scan.mask.word(
             scan.first_row + row, left < block_codes ? static_cast<int>(left) : block_codes);
         if (allowed == 0) {
             continue;
@@ -38,9 +38,9 @@ void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
             continue;
         }
         for (int q = 0; q < Q; ++q) {
-            unsigned found = Block::signs(sums + q * block_codes) & allowed;
+            std::uint64_t found = Block::signs(sums + q * block_codes) & allowed;
             for (; found != 0; found &= found - 1) {
-                const int c = __builtin_ctz(found);
+                const int c = __builtin_ctzll(found);
                 const std::int64_t sum = sums[q * block_codes + c] + bounds[q];
                 hits[q][n_hits[q]++] =
                     make_key(static_cast<std::uint32_t>(sum), scan.first_row + row + c);

@@ -40,8 +40,16 @@ private:
     std::vector<std::uint64_t> words_;
 };
 
-inline Blocked<std::uint64_t> blocked(const Codes& codes) noexcept {
-    return {codes.blocks, codes.rows, codes.n, codes.n_words * block_codes, block_codes, &pack};
+inline Blocked<std::uint64_t> blocked(const Codes& codes) {
+    const std::int64_t block_words = codes.n_words * block_codes;
+    return {codes.blocks,
+            codes.rows,
+            codes.n,
+            block_words,
+            block_codes,
+            [block_words](Rows<std::uint8_t> rows, std::uint64_t* blocks) {
+                pack(rows, blocks, block_words, 0);
+            }};
 }
 
 inline Split split_codes(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t state_bytes,

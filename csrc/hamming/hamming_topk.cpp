@@ -20,33 +20,6 @@ void scan_part(const Part& part, Rows<std::uint8_t> queries, const Codes& codes,
         [&](Scan& scan, const Tile& tile) { tiled.aim(scan, tile); }, bound, take);
 }
 
-constexpr std::int64_t counted_bits = 1 << 18;  // longer codes would need more counters than rows
-
-/// Top-k of distances too large to count, with CountingTopk's members.
-class UncountedTopk {
-public:
-    UncountedTopk(std::int64_t k, std::uint32_t max_value) : bound_(max_value + 1), best_(k) {}
-
-    std::uint32_t bound() const noexcept { return bound_; }
-    void lower_bound(std::uint32_t bound) noexcept { bound_ = std::min(bound_, bound); }
-    void push(const Key* hits, std::int64_t count) {
-        std::for_each_n(hits, count, [&](Key hit) { best_.push(hit); });
-        best_.tighten();
-        if (best_.bound() != no_hit) {
-            lower_bound(key_value(best_.bound()));
-        }
-    }
-    const std::vector<Key>& finish() { return best_.finish(); }
-
-    static std::int64_t state_bytes(std::int64_t k, std::uint32_t) noexcept {
-        return ReservoirTopk::state_bytes(k);
-    }
-
-private:
-    std::uint32_t bound_;
-    ReservoirTopk best_;
-};
-
 template <class Topk>
 void topk_by(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t k, Mask mask, int threads,
              Isa at_most, Key* keys) {
@@ -79,7 +52,7 @@ void topk_by(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t k, Mas
 
 void topk(Rows<std::uint8_t> queries, Codes codes, std::int64_t k, Mask mask, int threads,
           Isa at_most, Key* keys) {
-    if (64 * codes.n_words <= counted_bits) {
+    if (64 * codes.n_words <= counted_limit) {
         topk_by<CountingTopk>(queries, codes, k, mask, threads, at_most, keys);
     } else {
         topk_by<UncountedTopk>(queries, codes, k, mask, threads, at_most, keys);

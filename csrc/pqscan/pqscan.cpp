@@ -32,65 +32,67 @@ std::span<const Kernels* const> rows() noexcept {
     return table;
 }
 
-void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t block_bytes,
-          std::int64_t start) noexcept {
-    const std::int64_t m = block_bytes / centroids;
-    for (std::int64_t i = 0; i < codes.n; ++i) {
-        const std::int64_t row = start + i;
-        std::uint8_t* bytes = blocks + row / block_codes * block_bytes + row % 16;
-        const int shift = row % block_codes < 16 ? 0 : 4;
-        const std::uint8_t* code = codes[i];
-        for (std::int64_t j = 0; j < m; ++j) {
-            const int nibble = code[j / 2] >> (j % 2 * 4) & 15;
-            std::uint8_t& byte = bytes[centroids * j];
-            byte = static_cast<std::uint8_t>((byte & 0xf0 >> shift) | nibble << shift);
-        }
-    }
-}
-
-void unpack(const std::uint8_t* blocks, std::int64_t n, std::int64_t m,
-            std::uint8_t* codes) noexcept {
-    std::fill_n(codes, n * code_bytes_of(m), std::uint8_t{0});
-    for (std::int64_t row = 0; row < n; ++row) {
-        const BlockedCode code(blocks, m, row);
-        for (std::int64_t j = 0; j < m; ++j) {
-            codes[row * code_bytes_of(m) + j / 2] |=
-                static_cast<std::uint8_t>(code[j] << (j % 2 * 4));
-        }
-    }
-}
-
-void assign(Assign task, int threads, Isa at_most, std::uint8_t* out) {
-    std::vector<float> half_norms(task.m * task.n_centroids);
-    for (std::int64_t c = 0; c < task.m * task.n_centroids; ++c) {
-        float norm = 0.0f;
-        for (std::int64_t t = 0; t < task.dims; ++t) {
-            norm += task.codebooks[c * task.dims + t] * task.codebooks[c * task.dims + t];
-        }
-        half_norms[c] = 0.5f * norm;
-    }
-    task.half_norms = half_norms.data();
-    const auto kernel =
-        pick(rows(), &Kernels::assign, task.dims <= assign_dims ? at_most : Isa::scalar);
-    constexpr std::int64_t task_rows = 512;
-    parallel_for(threads, (task.x.n + task_rows - 1) / task_rows, [&](std::int64_t part) {
-        const std::int64_t first = part * task_rows;
-        kernel(task, first, std::min(task_rows, task.x.n - first), out + first * task.m);
+BlockShape block_shape(std::int64_t m, int n_bits) noexcept {
+    return with_layout(n_bits, [&]<class Layout>(Layout) {
+        return BlockShape{Layout::block_codes, Layout::lines(m), Layout::line_bytes};
     });
 }
 
-void centroid_sums(Rows<float> x, const std::uint8_t* assigned, std::int64_t m,
-                   std::int64_t n_centroids, int threads, double* sums, std::int64_t* counts) {
-    const std::int64_t dims = x.width / m;
-    std::fill_n(sums, m * n_centroids * dims, 0.0);
-    std::fill_n(counts, m * n_centroids, std::int64_t{0});
-    parallel_for(threads, m, [&](std::int64_t j) {
-        for (std::int64_t i = 0; i < x.n; ++i) {
-            const std::int64_t centroid = j * n_centroids + assigned[i * m + j];
-            const float* from = x[i] + j * dims;
-            ++counts[centroid];
-            for (std::int64_t t = 0; t < dims; ++t) {
-                sums[centroid * dims + t] += from[t];
+void join(const std::uint8_t* numbers, std::int64_t n, std::int64_t m, int n_bits,
+          std::uint8_t* codes) noexcept {
+    for (std::int64_t i = 0; i < n; ++i) {
+        std::uint64_t bits = 0;
+        int held = 0;
+        for (std::int64_t j = 0; j < m; ++j) {
+            bits |= std::uint64_t{*numbers++} << held;
+            for (held += n_bits; held >= 8; held -= 8, bits >>= 8) {
+                *codes++ = static_cast<std::uint8_t>(bits);
+            }
+        }
+        if (held > 0) {
+            *codes++ = static_cast<std::uint8_t>(bits);
+        }
+    }
+}
+
+void split(Rows<std::uint8_t> codes, std::int64_t m, int n_bits, std::uint8_t* numbers) noexcept {
+    for (std::int64_t i = 0; i < codes.n; ++i) {
+        const PackedCode code(codes[i], n_bits);
+        for (std::int64_t j = 0; j < m; ++j) {
+            *numbers++ = static_cast<std::uint8_t>(code[j]);
+        }
+    }
+}
+
+void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t m, int n_bits,
+          std::int64_t start) noexcept {
+    with_layout(n_bits, [&]<class Layout>(Layout) {
+        for (std::int64_t i = 0; i < codes.n; ++i) {
+            const std::int64_t row = start + i;
+            const auto place = static_cast<int>(row % Layout::block_codes);
+            std::uint8_t* block = blocks + row / Layout::block_codes * block_bytes_of<Layout>(m);
+            const PackedCode code(codes[i], n_bits);
+            for (std::int64_t j = 0; j < m; ++j) {
+                Layout::put(block, j, place, code[j]);
+            }
+        }
+    });
+}
+
+void unpack(const std::uint8_t* blocks, std::int64_t n, std::int64_t m, int n_bits,
+            std::uint8_t* codes) noexcept {
+    const std::int64_t code_bytes = code_bytes_of(m, n_bits);
+    std::fill_n(codes, n * code_bytes, std::uint8_t{0});
+    with_layout(n_bits, [&]<class Layout>(Layout) {
+        for (std::int64_t row = 0; row < n; ++row, codes += code_bytes) {
+            const BlockedCode<Layout> code(blocks, m, row);
+            for (std::int64_t j = 0; j < m; ++j) {
+                const std::int64_t bit = j * n_bits;
+                const unsigned shifted = static_cast<unsigned>(code[j]) << bit % 8;
+                codes[bit / 8] |= static_cast<std::uint8_t>(shifted);
+                if (shifted > 255) {
+                    codes[bit / 8 + 1] |= static_cast<std::uint8_t>(shifted >> 8);
+                }
             }
         }
     });
@@ -133,25 +135,51 @@ void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
     });
 }
 
+namespace {
+
+/// A block of 5 to 8 bits, one sub-space after the other.
+template <class Layout>
+void wide_distances(const float* tables, const std::uint8_t* block, std::int64_t m,
+                    std::int64_t n_centroids, float* out) noexcept {
+    std::fill_n(out, Layout::block_codes, 0.0f);
+    for (std::int64_t j = 0; j < m; ++j) {
+        for (int c = 0; c < Layout::block_codes; ++c) {
+            out[c] += tables[n_centroids * j + Layout::get(block, j, c)];
+        }
+    }
+}
+
+}  // namespace
+
 void distances(const float* tables, std::int64_t n_queries, Codes codes, int threads, Isa at_most,
                float* out) {
-    const auto kernel = pick(rows(), &Kernels::distances, at_most);
-    const auto base = blocked(codes);
-    const Split split = split_scan(n_queries, base.n_blocks(), base.block_bytes(), 1, threads);
-    split.for_each([&](const Part& part) {
-        Runs runs(base, part);
-        Scan run{};
-        while (runs.next(run)) {
-            for (std::int64_t q = part.first_query; q < part.first_query + part.n_queries; ++q) {
-                for (std::int64_t row = 0; row < run.n_rows; row += block_codes) {
-                    float block[block_codes];
-                    kernel(tables + q * codes.m * centroids, run.blocks + row * codes.m / 2,
-                           codes.m, block);
-                    std::copy_n(block, std::min<std::int64_t>(block_codes, run.n_rows - row),
-                                out + q * codes.n + run.first_row + row);
+    const auto kernel4 = pick(rows(), &Kernels::distances4, at_most);
+    with_layout(codes.n_bits, [&]<class Layout>(Layout) {
+        const auto base = blocked<Layout>(codes);
+        const Split split = split_scan(n_queries, base.n_blocks(), base.block_bytes(), 1, threads);
+        split.for_each([&](const Part& part) {
+            Runs runs(base, part);
+            Scan run{};
+            float sums[Layout::block_codes];
+            while (runs.next(run)) {
+                for (std::int64_t q = part.first_query; q < part.first_query + part.n_queries;
+                     ++q) {
+                    const float* table = tables + q * codes.m * codes.centroids();
+                    const std::uint8_t* block = run.blocks;
+                    for (std::int64_t row = 0; row < run.n_rows; row += Layout::block_codes) {
+                        if constexpr (Layout::slots == 16) {
+                            kernel4(table, block, codes.m, sums);
+                        } else {
+                            wide_distances<Layout>(table, block, codes.m, codes.centroids(), sums);
+                        }
+                        const auto count =
+                            std::min<std::int64_t>(Layout::block_codes, run.n_rows - row);
+                        std::copy_n(sums, count, out + q * codes.n + run.first_row + row);
+                        block += base.block_bytes();
+                    }
                 }
             }
-        }
+        });
     });
 }
 

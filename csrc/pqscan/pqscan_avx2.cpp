@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PQ scan, 4-bit codes, AVX2.
+// PQ scan, AVX2; 4 bits, wider ones by pqscan_shuffle.h.
 //   step       4 sub-spaces and 16 codes: two vpshufb, one byte add, two 16-bit adds
 //   registers  8 sums for 2 queries, 4 indices, 1 constant; tables come from memory
 //   tail       missing sub-spaces are loaded as code 0; their tables are zeros
@@ -11,13 +11,25 @@
 // upper bytes alone, even = mixed - (odd << 8).
 #include <immintrin.h>
 
-#include "pqscan/pqscan_assign_loop.h"
-#include "pqscan/pqscan_sums16.h"
+#include "pqscan/pqscan_shuffle.h"
 
 namespace tersevec::pqscan::avx2 {
 namespace {
 
-struct Adder {
+constexpr int line_bytes = Nibbles::line_bytes, block_codes = Nibbles::block_codes;
+constexpr std::int64_t group_subspaces = 4;  // in a register
+
+std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
+    std::uint64_t bits = 0;
+    for (int c = 0; c < count; c += 8) {
+        const __m256 lanes = _mm256_loadu_ps(reinterpret_cast<const float*>(sums + c));
+        bits |= std::uint64_t{static_cast<unsigned>(_mm256_movemask_ps(lanes))} << c;
+    }
+    return bits;
+}
+
+struct NibbleAdder {
+    using Layout = Nibbles;
     static constexpr int tile = 2;
     struct Sums {
         __m256i front_u16;  // codes 0 .. 7 | 16 .. 23
@@ -74,14 +86,14 @@ struct Adder {
         Running low[Q] = {}, high[Q] = {};
         const std::int64_t whole = m / group_subspaces * group_subspaces;
         if (whole < m) {
-            const std::uint8_t* last = block + centroids * whole;
-            step<Q>(tables + centroids * whole, table_bytes, load(last, m - whole),
-                    load(last + 2 * centroids, m - whole - 2), low, high);
+            const std::uint8_t* last = block + line_bytes * whole;
+            step<Q>(tables + line_bytes * whole, table_bytes, load(last, m - whole),
+                    load(last + 2 * line_bytes, m - whole - 2), low, high);
         }
         for (std::int64_t j = 0; j < whole; j += group_subspaces) {
-            const auto* codes = reinterpret_cast<const __m256i*>(block + centroids * j);
-            __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            step<Q>(tables + centroids * j, table_bytes, _mm256_loadu_si256(codes),
+            const auto* codes = reinterpret_cast<const __m256i*>(block + line_bytes * j);
+            __builtin_prefetch(block + line_bytes * j + prefetch_bytes);
+            step<Q>(tables + line_bytes * j, table_bytes, _mm256_loadu_si256(codes),
                     _mm256_loadu_si256(codes + 1), low, high);
         }
 #pragma GCC unroll 2
@@ -93,13 +105,8 @@ struct Adder {
         }
     }
 
-    static std::uint32_t signs(const std::int32_t* sums) noexcept {
-        std::uint32_t bits = 0;
-        for (int c = 0; c < block_codes; c += 8) {
-            const __m256 lanes = _mm256_loadu_ps(reinterpret_cast<const float*>(sums + c));
-            bits |= static_cast<std::uint32_t>(_mm256_movemask_ps(lanes)) << c;
-        }
-        return bits;
+    static std::uint64_t signs(const std::int32_t* sums) noexcept {
+        return sign_bits(sums, block_codes);
     }
 
     static bool any_below(Sums sums, unsigned bound) noexcept {
@@ -120,16 +127,33 @@ struct Adder {
     }
 };
 
+struct R : Register<32> {
+    static u8 table(const std::uint8_t* from) noexcept {
+        return (u8)_mm256_broadcastsi128_si256(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    }
+    static u8 shuffle(u8 table, u8 index) noexcept {
+        return (u8)_mm256_shuffle_epi8((__m256i)table, (__m256i)index);
+    }
+    static u8 adds(u8 a, u8 b) noexcept { return (u8)_mm256_adds_epu8((__m256i)a, (__m256i)b); }
+    static bool any(u16 lanes) noexcept {
+        return _mm256_testz_si256((__m256i)lanes, (__m256i)lanes) == 0;
+    }
+    static std::uint64_t signs(const std::int32_t* sums, int count) noexcept {
+        return sign_bits(sums, count);
+    }
+};
+
 /// 8 codes in one register: vpermps looks up in each half of the table, bit 3 of the code chooses.
 void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
                float* out) noexcept {
     __m256 sums[4] = {};
     for (std::int64_t j = 0; j < m; ++j) {
-        const __m256 front = _mm256_loadu_ps(tables + centroids * j);
-        const __m256 back = _mm256_loadu_ps(tables + centroids * j + 8);
+        const __m256 front = _mm256_loadu_ps(tables + line_bytes * j);
+        const __m256 back = _mm256_loadu_ps(tables + line_bytes * j + 8);
 #pragma GCC unroll 4
         for (int part = 0; part < 4; ++part) {
-            const std::uint8_t* bytes = block + centroids * j + part % 2 * 8;
+            const std::uint8_t* bytes = block + line_bytes * j + part % 2 * 8;
             __m256i codes =
                 _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
             codes = part < 2 ? codes : _mm256_srli_epi32(codes, 4);
@@ -149,8 +173,9 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 
 extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx2,
-                                .below = &below<Sums16Block<Adder>>,
-                                .distances = &distances,
-                                .assign = &assign<8>};
+                                .below4 = &below<Sums16Block<NibbleAdder>>,
+                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 4>>>,
+                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 4>>>,
+                                .distances4 = &distances};
 
 }  // namespace tersevec::pqscan::avx2

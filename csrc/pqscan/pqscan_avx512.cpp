@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PQ scan, 4-bit codes, AVX-512 without VBMI (Skylake-X, Cascade Lake).
+// PQ scan, AVX-512 without VBMI (Skylake-X, Cascade Lake); 4 bits, wider ones by pqscan_shuffle.h.
 //   step       8 sub-spaces and 16 codes: two vpshufb, one byte add, two 16-bit adds
 //   registers  16 sums for 4 queries, 4 indices, 1 constant; tables come from memory
 //   tail       missing sub-spaces are loaded as code 0; their tables are zeros
@@ -11,13 +11,24 @@
 // upper bytes alone, even = mixed - (odd << 8).
 #include <immintrin.h>
 
-#include "pqscan/pqscan_assign_loop.h"
-#include "pqscan/pqscan_sums16.h"
+#include "pqscan/pqscan_shuffle.h"
 
 namespace tersevec::pqscan::avx512 {
 namespace {
 
-struct Adder {
+constexpr int line_bytes = Nibbles::line_bytes, block_codes = Nibbles::block_codes;
+constexpr std::int64_t group_subspaces = 4;  // in a register
+
+std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
+    std::uint64_t bits = 0;
+    for (int c = 0; c < count; c += 16) {
+        bits |= std::uint64_t{_mm512_movepi32_mask(_mm512_loadu_si512(sums + c))} << c;
+    }
+    return bits;
+}
+
+struct NibbleAdder {
+    using Layout = Nibbles;
     static constexpr int tile = 4;
     struct Sums {
         __m512i lanes_u16;  // codes 0 2 .. 14 | 1 3 .. 15 | 16 18 .. 30 | 17 19 .. 31
@@ -35,7 +46,7 @@ struct Adder {
         if (subspaces >= group_subspaces) {
             return _mm512_loadu_si512(block);
         }
-        const __mmask64 there = subspaces <= 0 ? 0 : (__mmask64{1} << (subspaces * centroids)) - 1;
+        const __mmask64 there = subspaces <= 0 ? 0 : (__mmask64{1} << (subspaces * line_bytes)) - 1;
         return _mm512_maskz_loadu_epi8(there, block);
     }
 
@@ -72,15 +83,15 @@ struct Adder {
         constexpr std::int64_t pair = 2 * group_subspaces;
         const std::int64_t whole = m / pair * pair;
         if (whole < m) {
-            const std::uint8_t* last = block + centroids * whole;
-            step<Q>(tables + centroids * whole, table_bytes, load(last, m - whole),
+            const std::uint8_t* last = block + line_bytes * whole;
+            step<Q>(tables + line_bytes * whole, table_bytes, load(last, m - whole),
                     load(last + 64, m - whole - group_subspaces), low, high);
         }
         for (std::int64_t j = 0; j < whole; j += pair) {
-            const std::uint8_t* codes = block + centroids * j;
+            const std::uint8_t* codes = block + line_bytes * j;
             __builtin_prefetch(codes + prefetch_bytes);
             __builtin_prefetch(codes + prefetch_bytes + 64);
-            step<Q>(tables + centroids * j, table_bytes, _mm512_loadu_si512(codes),
+            step<Q>(tables + line_bytes * j, table_bytes, _mm512_loadu_si512(codes),
                     _mm512_loadu_si512(codes + 64), low, high);
         }
 #pragma GCC unroll 4
@@ -92,10 +103,8 @@ struct Adder {
         }
     }
 
-    static std::uint32_t signs(const std::int32_t* sums) noexcept {
-        const std::uint32_t low = _mm512_movepi32_mask(_mm512_loadu_si512(sums));
-        const std::uint32_t high = _mm512_movepi32_mask(_mm512_loadu_si512(sums + 16));
-        return low | high << 16;
+    static std::uint64_t signs(const std::int32_t* sums) noexcept {
+        return sign_bits(sums, block_codes);
     }
 
     static bool any_below(Sums sums, unsigned bound) noexcept {
@@ -112,14 +121,30 @@ struct Adder {
     }
 };
 
+struct R : Register<64> {
+    static u8 table(const std::uint8_t* from) noexcept {
+        return (u8)_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    }
+    static u8 shuffle(u8 table, u8 index) noexcept {
+        return (u8)_mm512_shuffle_epi8((__m512i)table, (__m512i)index);
+    }
+    static u8 adds(u8 a, u8 b) noexcept { return (u8)_mm512_adds_epu8((__m512i)a, (__m512i)b); }
+    static bool any(u16 lanes) noexcept {
+        return _mm512_test_epi64_mask((__m512i)lanes, (__m512i)lanes) != 0;
+    }
+    static std::uint64_t signs(const std::int32_t* sums, int count) noexcept {
+        return sign_bits(sums, count);
+    }
+};
+
 /// 16 codes in one register: vpermps looks up in the whole table.
 void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
                float* out) noexcept {
     __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
     for (std::int64_t j = 0; j < m; ++j) {
-        const __m512 table = _mm512_loadu_ps(tables + centroids * j);
+        const __m512 table = _mm512_loadu_ps(tables + line_bytes * j);
         const __m512i codes = _mm512_cvtepu8_epi32(
-            _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + centroids * j)));
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + line_bytes * j)));
         low = _mm512_add_ps(
             low, _mm512_permutexvar_ps(codes, table));  // reads the low 4 bits of an index
         high = _mm512_add_ps(high, _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table));
@@ -132,8 +157,9 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 
 extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx512,
-                                .below = &below<Sums16Block<Adder>>,
-                                .distances = &distances,
-                                .assign = &assign<16>};
+                                .below4 = &below<Sums16Block<NibbleAdder>>,
+                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 4>>>,
+                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 4>>>,
+                                .distances4 = &distances};
 
 }  // namespace tersevec::pqscan::avx512

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PQ scan, 4-bit codes, AVX-512 with VBMI and VNNI.
+// PQ scan, AVX-512 with VBMI and VNNI; 4 bits, and at the end 5 to 8.
 //   step       a group of 4 sub-spaces and 16 codes: vpermb looks up in 4 tables at once, vpdpbusd
 //              adds each code's 4 bytes
 //   registers  16 sums for 8 queries (codes 0..15 and 16..31), 2 indices, 3 constants; tables come
@@ -8,19 +8,30 @@
 //   why not    vpshufb and 16-bit sums: more instructions for the same ports, and sums overflow
 //              past 512 sub-spaces
 //
-// 64 bytes of a block = 4 sub-spaces x 16 bytes, each byte two codes. One vpermb puts the 4
+// 4 bits: 64 bytes of a block = 4 sub-spaces x 16 bytes, each byte two codes. One vpermb puts the 4
 // sub-spaces of a code together:
 //   byte 16 s + c  ->  byte 4 c + s        s = 0..3 sub-space, c = 0..15 code
 // and 16 s above the nibble picks table s of the 64-byte register.
 #include <immintrin.h>
 
-#include "pqscan/pqscan_assign_loop.h"
-#include "pqscan/pqscan_loop.h"
+#include "pqscan/pqscan_wide.h"
 
 namespace tersevec::pqscan::avx512icl {
 namespace {
 
-struct Block {
+constexpr int line_bytes = Nibbles::line_bytes;
+constexpr std::int64_t group_subspaces = 4;  // in a register
+
+std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
+    std::uint64_t bits = 0;
+    for (int c = 0; c < count; c += 16) {
+        bits |= std::uint64_t{_mm512_movepi32_mask(_mm512_loadu_si512(sums + c))} << c;
+    }
+    return bits;
+}
+
+struct NibbleBlock {
+    using Layout = Nibbles;
     static constexpr int tile = 8;
 
     /// 64 bytes -> indices of codes 0..15 and of codes 16..31.
@@ -53,10 +64,8 @@ struct Block {
         }
     }
 
-    static std::uint32_t signs(const std::int32_t* sums) noexcept {
-        const std::uint32_t low = _mm512_movepi32_mask(_mm512_loadu_si512(sums));
-        const std::uint32_t high = _mm512_movepi32_mask(_mm512_loadu_si512(sums + 16));
-        return low | high << 16;
+    static std::uint64_t signs(const std::int32_t* sums) noexcept {
+        return sign_bits(sums, Layout::block_codes);
     }
 
     template <int Q>
@@ -70,13 +79,13 @@ struct Block {
         }
         const std::int64_t whole = m / group_subspaces * group_subspaces;
         if (whole < m) {
-            const __mmask64 there = (__mmask64{1} << ((m - whole) * centroids)) - 1;
-            add<Q>(tables + centroids * whole, table_bytes,
-                   _mm512_maskz_loadu_epi8(there, block + centroids * whole), sums);
+            const __mmask64 there = (__mmask64{1} << ((m - whole) * line_bytes)) - 1;
+            add<Q>(tables + line_bytes * whole, table_bytes,
+                   _mm512_maskz_loadu_epi8(there, block + line_bytes * whole), sums);
         }
         for (std::int64_t j = 0; j < whole; j += group_subspaces) {
-            __builtin_prefetch(block + centroids * j + prefetch_bytes);
-            add<Q>(tables + centroids * j, table_bytes, _mm512_loadu_si512(block + centroids * j),
+            __builtin_prefetch(block + line_bytes * j + prefetch_bytes);
+            add<Q>(tables + line_bytes * j, table_bytes, _mm512_loadu_si512(block + line_bytes * j),
                    sums);
         }
         __m512i any = sums[0];
@@ -95,10 +104,73 @@ struct Block {
     }
 };
 
+/// 5 to 8 bits: vpermb looks up in 64 bytes and reads 6 bits of an index.
+struct V : Register<64> {
+    static u8 lower_six(u8 line) noexcept { return line; }
+    static u8 upper_twos(u8 first, u8 second, u8 third) noexcept {
+        const __m512i two = _mm512_set1_epi8(3), four = _mm512_set1_epi8(15);
+        const __m512i low = _mm512_srli_epi16((__m512i)first, 6);
+        const __m512i middle = _mm512_srli_epi16((__m512i)second, 4);
+        const __m512i high = _mm512_srli_epi16((__m512i)third, 2);
+        // 0xe4: the third's bits choose the first where set, the second elsewhere
+        return (u8)_mm512_ternarylogic_epi64(_mm512_ternarylogic_epi64(low, middle, two, 0xe4),
+                                             high, four, 0xe4);
+    }
+
+    template <class Layout>
+    struct Numbers {
+        __m512i x;
+        Numbers() = default;
+        explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {}
+    };
+    template <class Layout>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+        return (u8)_mm512_permutexvar_epi8(numbers.x, _mm512_loadu_si512(table));
+    }
+
+    template <class Layout, int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
+        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
+    }
+
+    static bool any(u16 lanes) noexcept {
+        return _mm512_test_epi64_mask((__m512i)lanes, (__m512i)lanes) != 0;
+    }
+    static std::uint64_t signs(const std::int32_t* sums, int count) noexcept {
+        return sign_bits(sums, count);
+    }
+};
+
+/// Four quarters of the table, the later ones where the number's upper bits say so. vpermi2b looks
+/// up in two quarters, but takes three operations.
+template <>
+struct V::Numbers<Octets> {
+    __m512i x;
+    __mmask64 bit6, bit7, both;
+    Numbers() = default;
+    explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {
+        bit7 = _mm512_movepi8_mask(x);
+        bit6 = _mm512_movepi8_mask(_mm512_add_epi8(x, x));
+        both = bit6 & bit7;
+    }
+};
+template <>
+V::u8 V::look_up<Octets>(const std::uint8_t* table, const Numbers<Octets>& numbers) noexcept {
+    const __m512i x = numbers.x;
+    __m512i found = _mm512_permutexvar_epi8(x, _mm512_loadu_si512(table));
+    found = _mm512_mask_permutexvar_epi8(found, numbers.bit6, x, _mm512_loadu_si512(table + 64));
+    found = _mm512_mask_permutexvar_epi8(found, numbers.bit7, x, _mm512_loadu_si512(table + 128));
+    return (u8)_mm512_mask_permutexvar_epi8(found, numbers.both, x,
+                                            _mm512_loadu_si512(table + 192));
+}
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{
-    .isa = Isa::avx512icl, .below = &below<Block>, .assign = &assign<16>};
+constinit const Kernels kernels{.isa = Isa::avx512icl,
+                                .below4 = &below<NibbleBlock>,
+                                .below6 = &below<Sums16Block<WideAdder<V, Sextets, 8>>>,
+                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>};
 
 }  // namespace tersevec::pqscan::avx512icl

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The loop over blocks, once for every level. `Block` does one block against Q queries:
-///   static constexpr int tile: the most queries it takes at a time
+/// The loop over blocks, once for every level and layout. `Block` does one block against Q queries:
+///   Layout, and static constexpr int tile: the most queries it takes at a time
 ///   template <int Q> static bool sums(tables, table_bytes, block, m, start, sums):
-///       sum = start[q] + quantised sum for each of the Q * 32 pairs; whether any is negative; then
-///       `sums` (Q, 32) holds them all. start[q] <= 0.
-///   static std::uint32_t signs(sums): bit c = whether the c-th of 32 sums is negative
+///       sum = start[q] + quantised sum for each query and code of the block; whether any is
+///       negative; then `sums` (Q, block_codes) holds them all. start[q] <= 0.
+///   static std::uint64_t signs(sums): bit c = whether the c-th sum of a query is negative
 /// Starting at -bound makes the sign bit the hit.
 /// Whole blocks only: the loop leaves out padding and rows that the mask forbids.
 #pragma once
 
-#include "pqscan/pqscan.h"
+#include "pqscan/pqscan_layout.h"
 
 namespace tersevec::pqscan {
 namespace {
@@ -18,19 +18,38 @@ namespace {
 /// that computes. One request beside each load: a block's worth at once would clog the buffers.
 constexpr std::int64_t prefetch_bytes = 4096;
 
+/// Rows of the block at `row` that queries q .. q + Q - 1 may find, one or another.
+template <int Q>
+std::uint64_t allowed_rows(const Scan& scan, int q, std::int64_t row, int count) noexcept {
+    if (!scan.mask.of_queries()) {
+        return scan.mask.word(scan.first_row + row, count);
+    }
+    std::uint64_t any = 0;
+    for (int i = q; i < q + Q; ++i) {
+        any |= scan.mask.from_query(i).word(scan.first_row + row, count);
+    }
+    return any;
+}
+
+/// Queries q .. q + Q - 1.
 template <class Block, int Q>
-void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t* bounds,
-                Key* const* hits, std::int64_t* n_hits) noexcept {
+void below_tile(const Scan& scan, int q, const std::int32_t* bounds, Key* const* hits,
+                std::int64_t* n_hits) noexcept {
+    constexpr int block_codes = Block::Layout::block_codes;
+    const std::uint8_t* tables = scan.tables + q * scan.table_bytes;
     std::int32_t start[Q];
-    for (int q = 0; q < Q; ++q) {
-        start[q] = -bounds[q];
+    for (int i = 0; i < Q; ++i) {
+        start[i] = -bounds[q + i];
     }
     std::int32_t sums[Q * block_codes];
     const std::uint8_t* block = scan.blocks;
-    for (std::int64_t row = 0; row < scan.n_rows; row += block_codes, block += scan.m * centroids) {
+    std::uint64_t kept = ~std::uint64_t{0} << scan.skipped_rows;
+    for (std::int64_t row = 0; row < scan.n_rows;
+         row += block_codes, block += block_bytes_of<typename Block::Layout>(scan.m)) {
         const std::int64_t left = scan.n_rows - row;
-        const std::uint32_t allowed = scan.mask.word(
-            scan.first_row + row, left < block_codes ? static_cast<int>(left) : block_codes);
+        const int count = left < block_codes ? static_cast<int>(left) : block_codes;
+        const std::uint64_t allowed = allowed_rows<Q>(scan, q, row, count) & kept;
+        kept = ~std::uint64_t{0};
         if (allowed == 0) {
             continue;
         }
@@ -38,12 +57,15 @@ void below_tile(const Scan& scan, const std::uint8_t* tables, const std::int32_t
             [[likely]] {
             continue;
         }
-        for (int q = 0; q < Q; ++q) {
-            std::uint32_t found = Block::signs(sums + q * block_codes) & allowed;
+        for (int i = 0; i < Q; ++i) {
+            std::uint64_t found = Block::signs(sums + i * block_codes) & allowed;
+            if (found != 0 && scan.mask.of_queries()) {
+                found &= scan.mask.from_query(q + i).word(scan.first_row + row, count);
+            }
             for (; found != 0; found &= found - 1) {
-                const int c = __builtin_ctz(found);
-                const std::int32_t sum = sums[q * block_codes + c] + bounds[q];
-                hits[q][n_hits[q]++] =
+                const int c = __builtin_ctzll(found);
+                const std::int32_t sum = sums[i * block_codes + c] + bounds[q + i];
+                hits[q + i][n_hits[q + i]++] =
                     make_key(static_cast<std::uint32_t>(sum), scan.first_row + row + c);
             }
         }
@@ -60,8 +82,7 @@ void below(const Scan& scan, const std::int32_t* bounds, Key* const* hits,
         }
     }
     for (int q = 0; q < scan.n_queries; q += Q) {
-        below_tile<Block, Q>(scan, scan.tables + q * scan.table_bytes, bounds + q, hits + q,
-                             n_hits + q);
+        below_tile<Block, Q>(scan, q, bounds, hits, n_hits);
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PQ scan, 4-bit codes, NEON.
+// PQ scan, NEON; 4 bits, and below 5 to 8.
 //   step       2 sub-spaces and 16 codes: two tbl, one byte add, two widening adds
 //   registers  16 sums for 4 queries, 4 indices, 1 constant
 //   tail       an odd last sub-space pairs with code 0 of a table of zeros
@@ -7,13 +7,25 @@
 //              most 127
 #include <arm_neon.h>
 
-#include "pqscan/pqscan_assign_loop.h"
-#include "pqscan/pqscan_sums16.h"
+#include "pqscan/pqscan_wide.h"
 
 namespace tersevec::pqscan::neon {
 namespace {
 
-struct Adder {
+constexpr int line_bytes = Nibbles::line_bytes, block_codes = Nibbles::block_codes;
+
+std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
+    const std::int32_t places[4] = {0, 1, 2, 3};
+    std::uint64_t bits = 0;
+    for (int c = 0; c < count; c += 4) {
+        const uint32x4_t lanes = vshrq_n_u32(vreinterpretq_u32_s32(vld1q_s32(sums + c)), 31);
+        bits |= std::uint64_t{vaddvq_u32(vshlq_u32(lanes, vld1q_s32(places)))} << c;
+    }
+    return bits;
+}
+
+struct NibbleAdder {
+    using Layout = Nibbles;
     static constexpr int tile = 4;
     struct Sums {
         uint16x8_t u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
@@ -31,7 +43,7 @@ struct Adder {
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) {
             const uint8x16_t table0 = vld1q_u8(tables + q * table_bytes);
-            const uint8x16_t table1 = vld1q_u8(tables + q * table_bytes + centroids);
+            const uint8x16_t table1 = vld1q_u8(tables + q * table_bytes + line_bytes);
             const uint8x16_t low = vaddq_u8(vqtbl1q_u8(table0, low0), vqtbl1q_u8(table1, low1));
             const uint8x16_t high = vaddq_u8(vqtbl1q_u8(table0, high0), vqtbl1q_u8(table1, high1));
             sums[q].u16x8[0] = vaddw_u8(sums[q].u16x8[0], vget_low_u8(low));
@@ -49,25 +61,19 @@ struct Adder {
             sums[q] = {{vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)}};
         }
         if (m % 2 != 0) {
-            const std::int64_t last = centroids * (m - 1);
+            const std::int64_t last = line_bytes * (m - 1);
             step<Q>(tables + last, table_bytes, vld1q_u8(block + last), vdupq_n_u8(0), sums);
         }
         for (std::int64_t j = 0; j + 1 < m; j += 2) {
-            const std::uint8_t* codes = block + centroids * j;
+            const std::uint8_t* codes = block + line_bytes * j;
             __builtin_prefetch(codes + prefetch_bytes);
-            step<Q>(tables + centroids * j, table_bytes, vld1q_u8(codes),
-                    vld1q_u8(codes + centroids), sums);
+            step<Q>(tables + line_bytes * j, table_bytes, vld1q_u8(codes),
+                    vld1q_u8(codes + line_bytes), sums);
         }
     }
 
-    static std::uint32_t signs(const std::int32_t* sums) noexcept {
-        const std::int32_t places[4] = {0, 1, 2, 3};
-        std::uint32_t bits = 0;
-        for (int c = 0; c < block_codes; c += 4) {
-            const uint32x4_t lanes = vshrq_n_u32(vreinterpretq_u32_s32(vld1q_s32(sums + c)), 31);
-            bits |= vaddvq_u32(vshlq_u32(lanes, vld1q_s32(places))) << c;
-        }
-        return bits;
+    static std::uint64_t signs(const std::int32_t* sums) noexcept {
+        return sign_bits(sums, block_codes);
     }
 
     static bool any_below(const Sums& sums, unsigned bound) noexcept {
@@ -85,10 +91,44 @@ struct Adder {
     }
 };
 
+/// 5 to 8 bits: tbl looks up in 64 bytes, an index beyond them gives 0; tbx leaves what was there.
+struct V : Register<16> {
+    template <class Layout>
+    struct Numbers {
+        uint8x16_t x;
+        Numbers() = default;
+        explicit Numbers(u8 numbers) noexcept : x((uint8x16_t)numbers) {}
+    };
+    template <class Layout>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+        uint8x16_t x = numbers.x;
+        uint8x16_t found = vqtbl4q_u8(vld1q_u8_x4(table), x);
+#pragma GCC unroll 3
+        for (int part = 64; part < Layout::slots; part += 64) {
+            x = vsubq_u8(x, vdupq_n_u8(64));
+            found = vqtbx4q_u8(found, vld1q_u8_x4(table + part), x);
+        }
+        return (u8)found;
+    }
+
+    template <class Layout, int Q>
+    static void step(const std::uint8_t* tables, std::int64_t table_bytes,
+                     const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
+        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
+    }
+
+    static bool any(u16 lanes) noexcept { return vmaxvq_u16((uint16x8_t)lanes) != 0; }
+    static std::uint64_t signs(const std::int32_t* sums, int count) noexcept {
+        return sign_bits(sums, count);
+    }
+};
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{
-    .isa = Isa::neon, .below = &below<Sums16Block<Adder>>, .assign = &assign<4>};
+constinit const Kernels kernels{.isa = Isa::neon,
+                                .below4 = &below<Sums16Block<NibbleAdder>>,
+                                .below6 = &below<Sums16Block<WideAdder<V, Sextets, 2>>>,
+                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>};
 
 }  // namespace tersevec::pqscan::neon

@@ -2,16 +2,19 @@
 /// One query of an exact scan: integer bounds that lose nothing, float distances of what passes.
 ///
 /// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space, and at
-/// most 127. For the sum Q of a row and its real distance D: base + Q / scale <= D, with base = sum
-/// of mu_j. The float32 distance differs from D by at most `slack`. So a row can only have a float
-/// distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that leaves nothing
-/// out; the rows that pass it are added again in float32, in order.
-/// The scale serves entries up to some times their mean, not the largest one: far entries are cut,
-/// which keeps the bound a bound, and near rows, which have none, get finer steps.
+/// most the layout's limit. For the sum Q of a row and its real distance D: base + Q / scale <= D,
+/// with base = sum of mu_j. The float32 distance differs from D by at most `slack`. So a row can
+/// only have a float distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that
+/// leaves nothing out; the rows that pass it are added again in float32, in order.
+/// Where sums only have to bound, the scale serves entries up to some times their mean, not the
+/// largest one: far entries are cut, which keeps the bound a bound, and near rows, which have none,
+/// get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too, `error`
+/// the sum over sub-spaces of what rounding took off an entry at most.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "pqscan/pqscan_codes.h"
@@ -22,12 +25,12 @@ struct Range {
     float least, most, mean_above;  // the mean of entry - least
 };
 
-/// Of the 16 entries of a table; four lanes, since a plain minimum does not become vector code.
-inline Range range_of(const float* table) noexcept {
+/// Of the entries of a table; four lanes, since a plain minimum does not become vector code.
+inline Range range_of(const float* table, int n) noexcept {
     float least[4], most[4], above[4] = {};
     std::copy_n(table, 4, least);
     std::copy_n(table, 4, most);
-    for (int c = 4; c < centroids; c += 4) {
+    for (int c = 4; c < n; c += 4) {
         for (int lane = 0; lane < 4; ++lane) {
             const float entry = table[c + lane];
             least[lane] = entry < least[lane] ? entry : least[lane];
@@ -35,16 +38,20 @@ inline Range range_of(const float* table) noexcept {
         }
     }
     const float floor = *std::min_element(least, least + 4);
-    for (int c = 0; c < centroids; c += 4) {
+    for (int c = 0; c < n; c += 4) {
         for (int lane = 0; lane < 4; ++lane) {
             above[lane] += table[c + lane] - floor;
         }
     }
     return {floor, *std::max_element(most, most + 4),
-            (above[0] + above[1] + above[2] + above[3]) / centroids};
+            (above[0] + above[1] + above[2] + above[3]) / static_cast<float>(n)};
 }
 
+/// What quantised sums are for.
+enum class Sums : std::uint8_t { bound, rank };
+
 /// One query's float tables and what the scan knows of their rounding.
+template <class Layout>
 class Query {
 public:
     /// Entries above this many times the mean entry are cut. Fewer and far rows pass for near ones,
@@ -52,40 +59,57 @@ public:
     static constexpr double clip_means = 8.0;
 
     /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
-    Query(const float* tables, const Codes& codes, std::uint8_t* quantised)
+    Query(const float* tables, const Codes& codes, Sums sums, std::uint8_t* quantised)
         : tables_(tables), codes_(codes) {
+        const int n = centroids();
         std::vector<float> least(codes.m);
-        double span = 0.0, magnitude = 0.0, mean = 0.0;
+        double span = 0.0, mean = 0.0;
         for (std::int64_t j = 0; j < codes.m; ++j) {
-            const Range range = range_of(tables + centroids * j);
+            const Range range = range_of(tables + n * j, n);
             least[j] = range.least;
             span = std::max(span, double{range.most} - double{range.least});
-            magnitude += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
+            magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
             mean += range.mean_above;
         }
-        mean /= static_cast<double>(codes.m);
-        span = std::min(span, clip_means * mean);
-        scale_ = span > 0.0 ? std::min(table_limit / span, 1e30) : 0.0;  // 1e30: a float holds it
+        if (sums == Sums::bound) {
+            span = std::min(span, clip_means * mean / static_cast<double>(codes.m));
+        }
+        scale_ = span > 0.0 ? std::min(Layout::limit / span, 1e30) : 0.0;  // 1e30: a float holds it
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
         // the doubles above.
-        slack_ = static_cast<double>(codes.m + 2) * magnitude * 0x1p-24 * 1.001;
+        slack_ = static_cast<double>(codes.m + 2) * magnitude_ * ulp * 1.001;
         // A little less: three roundings of 2^-24 leave the product below the real one.
         const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
+        constexpr float limit = Layout::limit;
         for (std::int64_t j = 0; j < codes.m; ++j) {
-            for (int c = 0; c < centroids; ++c) {
-                const float level = (tables[centroids * j + c] - least[j]) * scale;
-                quantised[centroids * j + c] = static_cast<std::uint8_t>(
-                    static_cast<int>(level < table_limit ? level : table_limit));
+            for (int c = 0; c < n; ++c) {
+                const float level = (tables[n * j + c] - least[j]) * scale;
+                quantised[Layout::slots * j + c] =
+                    static_cast<std::uint8_t>(static_cast<int>(level < limit ? level : limit));
+            }
+        }
+        if (sums == Sums::rank) {
+            step_ = scale_ > 0.0 ? 1.0 / scale_ : 0.0;
+            for (std::int64_t j = 0; j < codes.m; ++j) {
+                double most = 0.0;
+                for (int c = 0; c < n; ++c) {
+                    const double level = quantised[Layout::slots * j + c];
+                    const double above = double{tables[n * j + c]} - double{least[j]};
+                    most = std::max(most, above - level * step_);
+                }
+                error_ += most;
             }
         }
     }
 
-    /// Sums at or above it have float distances above theta. Exclusive, never above
+    /// Sums at or above it have float distances, bias added, above theta. Exclusive, never above
     /// bound(infinity).
-    std::int32_t bound(float theta) const noexcept {
-        const auto all = static_cast<double>(codes_.m * table_limit);
-        const double most = (theta + slack_ - base_) * scale_ +
+    std::int32_t bound(float theta, float bias) const noexcept {
+        const auto all = static_cast<double>(codes_.m * Layout::limit);
+        // The bias is one more addition.
+        const double slack = slack_ + (magnitude_ + std::abs(double{bias})) * ulp * 1.001;
+        const double most = (theta - double{bias} + slack - base_) * scale_ +
                             1e-3;  // 1e-3: the rounding of this line and of floor's
         if (!(most < all)) {
             return static_cast<std::int32_t>(all) + 1;
@@ -93,8 +117,16 @@ public:
         return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
     }
 
+    /// Least and largest float distance of a row with this sum; only of sums that rank.
+    float lower(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base_ + sum * step_ - slack_), -infinity);
+    }
+    float upper(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base_ + sum * step_ + error_ + slack_), infinity);
+    }
+
     /// Float keys of hits, several rows at a time to hide the latency of the additions.
-    void rescore(const Key* hits, std::int64_t count, Key* out) const noexcept {
+    void rescore(const Key* hits, std::int64_t count, float bias, Key* out) const noexcept {
         for (std::int64_t i = 0; i < count; i += together) {
             std::int64_t rows[together];
             for (int r = 0; r < together; ++r) {
@@ -102,26 +134,35 @@ public:
             }
             float sums[together] = {};
             if (codes_.blocks != nullptr) {
-                add([&](int r) { return BlockedCode(codes_.blocks, codes_.m, rows[r]); }, sums);
+                add([&](int r) { return BlockedCode<Layout>(codes_.blocks, codes_.m, rows[r]); },
+                    sums);
             } else {
-                add([&](int r) { return PackedCode(codes_.rows[rows[r]]); }, sums);
+                add([&](int r) { return PackedCode(codes_.rows[rows[r]], codes_.n_bits); }, sums);
             }
             for (int r = 0; r < together && i + r < count; ++r) {
-                out[i + r] = make_key(ordered_bits(sums[r]), rows[r]);
+                out[i + r] = make_key(ordered_bits(sums[r] + bias), rows[r]);
             }
         }
     }
 
 private:
     static constexpr int together = 8;
+    static constexpr double ulp = 0x1p-24;
+    static constexpr float infinity = std::numeric_limits<float>::infinity();
+
+    /// The compiler's constant where there is only one.
+    int centroids() const noexcept {
+        return Layout::slots == 16 ? 16 : static_cast<int>(codes_.centroids());
+    }
 
     template <class CodeOf>
     void add(CodeOf code_of, float* sums) const noexcept {
         const decltype(code_of(0)) codes[together] = {code_of(0), code_of(1), code_of(2),
                                                       code_of(3), code_of(4), code_of(5),
                                                       code_of(6), code_of(7)};
+        const int n = centroids();
         for (std::int64_t j = 0; j < codes_.m; ++j) {
-            const float* entries = tables_ + centroids * j;
+            const float* entries = tables_ + n * j;
             for (int r = 0; r < together; ++r) {
                 sums[r] += entries[codes[r][j]];
             }
@@ -131,8 +172,11 @@ private:
     const float* tables_;
     Codes codes_;
     double base_ = 0.0;
-    double scale_;
-    double slack_;
+    double magnitude_ = 0.0;
+    double scale_ = 0.0;
+    double slack_ = 0.0;
+    double step_ = 0.0;
+    double error_ = 0.0;
 };
 
 }  // namespace tersevec::pqscan

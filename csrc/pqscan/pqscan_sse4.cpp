@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PQ scan, 4-bit codes, SSE4.
+// PQ scan, SSE4; 4 bits, wider ones by pqscan_shuffle.h.
 //   step       2 sub-spaces and 16 codes: two pshufb, one byte add, two 16-bit adds
 //   registers  8 sums for 2 queries, 4 indices, 1 constant; tables come from memory
 //   tail       an odd last sub-space pairs with code 0 of a table of zeros
@@ -10,17 +10,28 @@
 // upper bytes alone, even = mixed - (odd << 8).
 #include <nmmintrin.h>
 
-#include "pqscan/pqscan_assign_loop.h"
-#include "pqscan/pqscan_sums16.h"
+#include "pqscan/pqscan_shuffle.h"
 
 namespace tersevec::pqscan::sse4 {
 namespace {
+
+constexpr int line_bytes = Nibbles::line_bytes, block_codes = Nibbles::block_codes;
+
+std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
+    std::uint64_t bits = 0;
+    for (int c = 0; c < count; c += 4) {
+        const __m128 lanes = _mm_loadu_ps(reinterpret_cast<const float*>(sums + c));
+        bits |= std::uint64_t{static_cast<unsigned>(_mm_movemask_ps(lanes))} << c;
+    }
+    return bits;
+}
 
 __m128i load(const std::uint8_t* bytes) noexcept {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
 }
 
-struct Adder {
+struct NibbleAdder {
+    using Layout = Nibbles;
     static constexpr int tile = 2;
     struct Sums {
         __m128i u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
@@ -46,7 +57,7 @@ struct Adder {
 #pragma GCC unroll 2
         for (int q = 0; q < Q; ++q) {
             const __m128i table0 = load(tables + q * table_bytes);
-            const __m128i table1 = load(tables + q * table_bytes + centroids);
+            const __m128i table1 = load(tables + q * table_bytes + line_bytes);
             low[q].add(
                 _mm_add_epi8(_mm_shuffle_epi8(table0, low0), _mm_shuffle_epi8(table1, low1)));
             high[q].add(
@@ -59,14 +70,14 @@ struct Adder {
                     std::int64_t m, Sums* sums) noexcept {
         Running low[Q] = {}, high[Q] = {};
         if (m % 2 != 0) {
-            const std::int64_t last = centroids * (m - 1);
+            const std::int64_t last = line_bytes * (m - 1);
             step<Q>(tables + last, table_bytes, load(block + last), _mm_setzero_si128(), low, high);
         }
         for (std::int64_t j = 0; j + 1 < m; j += 2) {
-            const std::uint8_t* codes = block + centroids * j;
+            const std::uint8_t* codes = block + line_bytes * j;
             __builtin_prefetch(codes + prefetch_bytes);
-            step<Q>(tables + centroids * j, table_bytes, load(codes), load(codes + centroids), low,
-                    high);
+            step<Q>(tables + line_bytes * j, table_bytes, load(codes), load(codes + line_bytes),
+                    low, high);
         }
 #pragma GCC unroll 2
         for (int q = 0; q < Q; ++q) {
@@ -77,13 +88,8 @@ struct Adder {
         }
     }
 
-    static std::uint32_t signs(const std::int32_t* sums) noexcept {
-        std::uint32_t bits = 0;
-        for (int c = 0; c < block_codes; c += 4) {
-            const __m128 lanes = _mm_loadu_ps(reinterpret_cast<const float*>(sums + c));
-            bits |= static_cast<std::uint32_t>(_mm_movemask_ps(lanes)) << c;
-        }
-        return bits;
+    static std::uint64_t signs(const std::int32_t* sums) noexcept {
+        return sign_bits(sums, block_codes);
     }
 
     static bool any_below(const Sums& sums, unsigned bound) noexcept {
@@ -103,10 +109,26 @@ struct Adder {
     }
 };
 
+struct R : Register<16> {
+    static u8 table(const std::uint8_t* from) noexcept { return Register::load(from); }
+    static u8 shuffle(u8 table, u8 index) noexcept {
+        return (u8)_mm_shuffle_epi8((__m128i)table, (__m128i)index);
+    }
+    static u8 adds(u8 a, u8 b) noexcept { return (u8)_mm_adds_epu8((__m128i)a, (__m128i)b); }
+    static bool any(u16 lanes) noexcept {
+        return _mm_testz_si128((__m128i)lanes, (__m128i)lanes) == 0;
+    }
+    static std::uint64_t signs(const std::int32_t* sums, int count) noexcept {
+        return sign_bits(sums, count);
+    }
+};
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{
-    .isa = Isa::sse4, .below = &below<Sums16Block<Adder>>, .assign = &assign<4>};
+constinit const Kernels kernels{.isa = Isa::sse4,
+                                .below4 = &below<Sums16Block<NibbleAdder>>,
+                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 2>>>,
+                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 2>>>};
 
 }  // namespace tersevec::pqscan::sse4

@@ -3,26 +3,36 @@
 #include <limits>
 #include <mutex>
 
-#include "core/kernel_table.h"
-#include "pqscan/pqscan_query.h"
+#include "pqscan/pqscan_queries.h"
 
 namespace tersevec::pqscan {
 namespace {
 
 /// Exact top-k of one query: hits wait until they are worth sorting, the most promising are
 /// re-scored first, and what their distances rule out is never re-scored.
+template <class Layout>
 class ExactTopk {
 public:
-    ExactTopk(const Query& query, std::int64_t k)
-        : query_(query),
-          k_(k),
-          best_(k),
-          bound_(query.bound(std::numeric_limits<float>::infinity())) {}
+    ExactTopk(const Query<Layout>& query, std::int64_t k) : query_(query), k_(k), best_(k) {
+        lower_bound(std::numeric_limits<float>::infinity());
+    }
 
-    std::int32_t bound() const noexcept { return bound_; }
+    /// For rows of this bias.
+    std::int32_t bound(float bias) {
+        if (bias != bias_) {  // sums under another bias are not comparable
+            settle();
+            bias_ = bias;
+            bound_ = query_.bound(theta_, bias_);
+        }
+        return bound_;
+    }
 
-    void lower_bound(float theta) noexcept { bound_ = std::min(bound_, query_.bound(theta)); }
+    void lower_bound(float theta) noexcept {
+        theta_ = std::min(theta_, theta);
+        bound_ = query_.bound(theta_, bias_);
+    }
 
+    /// Hits under the bias that `bound` was asked for last.
     void push(const Key* hits, std::int64_t count) {
         waiting_.insert(waiting_.end(), hits, hits + count);
         if (static_cast<std::int64_t>(waiting_.size()) >=
@@ -59,7 +69,7 @@ private:
 
     void take(std::int64_t first, std::int64_t last) {
         scored_.resize(last - first);
-        query_.rescore(waiting_.data() + first, last - first, scored_.data());
+        query_.rescore(waiting_.data() + first, last - first, bias_, scored_.data());
         for (const Key key : scored_) {
             best_.push(key);
         }
@@ -69,101 +79,26 @@ private:
         }
     }
 
-    const Query& query_;
+    const Query<Layout>& query_;
     std::int64_t k_;
     ReservoirTopk best_;
-    std::int32_t bound_;
+    float theta_ = std::numeric_limits<float>::infinity();
+    float bias_ = 0.0f;
+    std::int32_t bound_ = 0;
     std::vector<Key> waiting_;
     std::vector<Key> scored_;
 };
 
-/// A part's queries with their quantised tables.
-class Queries {
-public:
-    Queries(const Tables& tables, const Codes& codes, const Part& part)
-        : tiles_(cut_tiles(part.n_queries)),
-          table_bytes_(table_bytes_of(codes.m)),
-          quantised_(part.n_queries * table_bytes_ / sizeof(Line)) {
-        const std::int64_t entries = codes.m * centroids;
-        const float* mine = tables.given + part.first_query * entries;
-        if (tables.given == nullptr) {
-            made_.resize(part.n_queries * entries);
-            make(tables, codes.m, part);
-            mine = made_.data();
-        }
-        for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            queries_.emplace_back(mine + q * entries, codes, tables_of(q));
-        }
-    }
-
-    const Query& operator[](std::int64_t q) const noexcept { return queries_[q]; }
-
-    /// Hands the part's rows below `bound(q)` to `take(q, keys, count)`.
-    template <class GetBound, class Take>
-    void scan(const Part& part, const Codes& codes, Mask mask, Isa at_most, GetBound bound,
-              Take take) const {
-        Runs runs(blocked(codes), part);
-        scan_below<std::int32_t>(
-            runs, Scan{.table_bytes = table_bytes_, .m = codes.m, .mask = mask}, tiles_,
-            pick(rows(), &Kernels::below, at_most),
-            [&](Scan& scan, const Tile& tile) {
-                scan.tables = tables_of(tile.first);
-                scan.n_queries = tile.width;
-            },
-            bound, take);
-    }
-
-private:
-    struct alignas(64) Line {  // look-ups read whole lines
-        std::uint8_t bytes[64];
-    };
-
-    const std::uint8_t* tables_of(std::int64_t q) const noexcept {
-        return quantised_.data()->bytes + q * table_bytes_;
-    }
-    std::uint8_t* tables_of(std::int64_t q) noexcept {
-        return quantised_.data()->bytes + q * table_bytes_;
-    }
-
-    void make(const Tables& tables, std::int64_t m, const Part& part) noexcept {
-        const std::int64_t dims = tables.queries.width / m;
-        for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            fill_table(tables.queries[part.first_query + q], tables.columns, m, dims, centroids,
-                       tables.metric, made_.data() + q * m * centroids);
-        }
-        if (tables.metric == Metric::ip) {
-            for (float& entry : made_) {
-                entry = -entry;
-            }
-        }
-    }
-
-    std::vector<Tile> tiles_;
-    std::int64_t table_bytes_;
-    std::vector<float> made_;
-    std::vector<Line> quantised_;
-    std::vector<Query> queries_;
-};
-
-Split split_queries(std::int64_t n_queries, const Codes& codes, std::int64_t state_bytes,
-                    int threads) noexcept {
-    const auto base = blocked(codes);
-    const std::int64_t table_bytes = table_bytes_of(codes.m) + codes.m * centroids * 4;
-    return split_scan(n_queries, base.n_blocks(), base.block_bytes(), state_bytes + table_bytes,
-                      threads);
-}
-
-}  // namespace
-
-void topk(const Tables& tables, Codes codes, std::int64_t k, Mask mask, int threads, Isa at_most,
-          Key* keys) {
+template <class Layout>
+void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Filter& filter,
+             int threads, Isa at_most, Key* keys) {
     TopkMerger merger(keys, tables.n_queries, k);
     const std::int64_t reachable = std::min(k, codes.n);
-    const Split split =
-        split_queries(tables.n_queries, codes, ExactTopk::state_bytes(reachable), threads);
+    const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
+                                              ExactTopk<Layout>::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
-        const Queries queries(tables, codes, part);
-        std::vector<ExactTopk> best;
+        const Queries<Layout> queries(tables, codes, part, Sums::bound);
+        std::vector<ExactTopk<Layout>> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(queries[q], reachable);
             // Where another range of rows is done, a row beyond its k-th distance cannot enter.
@@ -173,8 +108,8 @@ void topk(const Tables& tables, Codes codes, std::int64_t k, Mask mask, int thre
             }
         }
         queries.scan(
-            part, codes, mask, at_most, [&](std::int64_t q) { return best[q].bound(); },
-            [&](std::int64_t q, const Key* hits, std::int64_t count) {
+            filter, at_most, [&](std::int64_t q, float bias) { return best[q].bound(bias); },
+            [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
@@ -183,20 +118,23 @@ void topk(const Tables& tables, Codes codes, std::int64_t k, Mask mask, int thre
     });
 }
 
-std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, float radius,
-                                           Mask mask, int threads, Isa at_most) {
+template <class Layout>
+std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes, float radius,
+                                       const Filter& filter, int threads, Isa at_most) {
     std::vector<std::vector<Key>> found(tables.n_queries);
     std::mutex lock;
     const Key limit =
         make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
-    split_queries(tables.n_queries, codes, 1, threads).for_each([&](const Part& part) {
-        const Queries queries(tables, codes, part);
+    const Split split = split_queries<Layout>(tables.n_queries, codes, filter, 1, threads);
+    split.for_each([&](const Part& part) {
+        const Queries<Layout> queries(tables, codes, part, Sums::bound);
         std::vector<Key> scored;
         queries.scan(
-            part, codes, mask, at_most, [&](std::int64_t q) { return queries[q].bound(radius); },
-            [&](std::int64_t q, const Key* hits, std::int64_t count) {
+            filter, at_most,
+            [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
+            [&](std::int64_t q, float bias, const Key* hits, std::int64_t count) {
                 scored.resize(count);
-                queries[q].rescore(hits, count, scored.data());
+                queries[q].rescore(hits, count, bias, scored.data());
                 std::erase_if(scored, [&](Key key) { return key > limit; });
                 const std::lock_guard guard(lock);
                 auto& mine = found[part.first_query + q];
@@ -206,6 +144,74 @@ std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, fl
     parallel_for(threads, tables.n_queries,
                  [&](std::int64_t q) { std::sort(found[q].begin(), found[q].end()); });
     return found;
+}
+
+/// `Topk` is one of the collectors of integers.
+template <class Layout, class Topk>
+void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, const Filter& filter,
+                  int threads, Isa at_most, Key* keys, float* lower, float* upper) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    TopkMerger merger(keys, tables.n_queries, k);
+    const std::int64_t reachable = std::min(k, codes.n);
+    const auto max_sum = static_cast<std::uint32_t>(codes.m * Layout::limit);
+    const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
+                                              Topk::state_bytes(reachable, max_sum), threads);
+    split.for_each([&](const Part& part) {
+        const Queries<Layout> queries(tables, codes, part, Sums::rank);
+        std::vector<Topk> best;
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+            best.emplace_back(reachable, max_sum);
+            const Key kth = merger.kth(part.first_query + q);
+            if (kth != no_hit) {
+                best.back().lower_bound(key_value(kth) + 1);
+            }
+        }
+        queries.scan(
+            filter, at_most, [&](std::int64_t q, float) { return best[q].bound(); },
+            [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
+                best[q].push(hits, count);
+            });
+        for (std::int64_t q = 0; q < part.n_queries; ++q) {
+            merger.merge(part.first_query + q, best[q].finish());
+        }
+    });
+    parallel_for(threads, tables.n_queries, [&](std::int64_t query) {
+        const Queries<Layout> one(tables, codes, {query, 1, 0, 0}, Sums::rank);
+        for (std::int64_t i = query * k; i < (query + 1) * k; ++i) {
+            const std::uint32_t sum = key_value(keys[i]);
+            lower[i] = keys[i] == no_hit ? infinity : one[0].lower(sum);
+            upper[i] = keys[i] == no_hit ? infinity : one[0].upper(sum);
+        }
+    });
+}
+
+}  // namespace
+
+void topk(const Tables& tables, Codes codes, std::int64_t k, const Filter& filter, int threads,
+          Isa at_most, Key* keys) {
+    with_layout(codes.n_bits, [&]<class Layout>(Layout) {
+        topk_of<Layout>(tables, codes, k, filter, threads, at_most, keys);
+    });
+}
+
+std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, float radius,
+                                           const Filter& filter, int threads, Isa at_most) {
+    return with_layout(codes.n_bits, [&]<class Layout>(Layout) {
+        return range_of<Layout>(tables, codes, radius, filter, threads, at_most);
+    });
+}
+
+void quantised_topk(const Tables& tables, Codes codes, std::int64_t k, const Filter& filter,
+                    int threads, Isa at_most, Key* keys, float* lower, float* upper) {
+    with_layout(codes.n_bits, [&]<class Layout>(Layout) {
+        if (codes.m * Layout::limit <= counted_limit) {
+            quantised_of<Layout, CountingTopk>(tables, codes, k, filter, threads, at_most, keys,
+                                               lower, upper);
+        } else {
+            quantised_of<Layout, UncountedTopk>(tables, codes, k, filter, threads, at_most, keys,
+                                                lower, upper);
+        }
+    });
 }
 
 }  // namespace tersevec::pqscan

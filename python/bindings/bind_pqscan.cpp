@@ -16,48 +16,143 @@ std::int64_t subspaces_of(std::int64_t m) {
     return m;
 }
 
-const float* tables_of(const F32& tables) {
-    require(tables.ndim() == 3 && tables.shape(2) == pqscan::centroids,
-            "tables: expected shape (queries, m, 16)");
-    subspaces_of(tables.shape(1));
-    return contiguous(tables, "tables");
+int bits_of(int n_bits) {
+    require(n_bits >= 4 && n_bits <= 8, "n_bits: expected 4 to 8");
+    return n_bits;
 }
 
-/// Rows of bytes or blocks, of m sub-spaces.
-pqscan::Codes codes_of(const U8& codes, std::int64_t n, std::int64_t m) {
+/// n_bits of 2**n_bits centroids.
+int bits_of_centroids(std::int64_t n_centroids) {
+    for (int n_bits = 4; n_bits <= 8; ++n_bits) {
+        if (std::int64_t{1} << n_bits == n_centroids) {
+            return n_bits;
+        }
+    }
+    throw py::value_error("tables: expected 16, 32, 64, 128 or 256 entries a sub-space");
+}
+
+/// Tables as they are, (queries, m, K).
+pqscan::Tables tables_of(const F32& tables) {
+    require(tables.ndim() == 3, "tables: expected shape (queries, m, K)");
+    subspaces_of(tables.shape(1));
+    return {.n_queries = tables.shape(0), .given = contiguous(tables, "tables")};
+}
+
+/// Rows of bytes or blocks, of m sub-spaces of K centroids.
+pqscan::Codes codes_of(const U8& codes, std::int64_t n, std::int64_t m, std::int64_t n_centroids) {
+    const int n_bits = bits_of_centroids(n_centroids);
     if (codes.ndim() == 2) {
         const auto rows = rows_of(codes, "codes");
-        require(rows.n == n && rows.width == pqscan::code_bytes_of(m),
-                "codes: expected n rows of ceil(m / 2) bytes");
-        return {nullptr, rows, n, m};
+        require(rows.n == n && rows.width == pqscan::code_bytes_of(m, n_bits),
+                "codes: expected n rows of ceil(m * n_bits / 8) bytes");
+        return {nullptr, rows, n, m, n_bits};
     }
-    require(codes.ndim() == 3 && codes.shape(0) * pqscan::block_codes >= n && codes.shape(1) == m &&
-                codes.shape(2) == pqscan::centroids,
+    const auto shape = pqscan::block_shape(m, n_bits);
+    require(codes.ndim() == 3 && codes.shape(0) * shape.codes >= n &&
+                codes.shape(1) == shape.lines && codes.shape(2) == shape.line_bytes,
             "codes: expected blocks of n codes of m sub-spaces");
-    return {contiguous(codes, "codes"), {}, n, m};
+    return {contiguous(codes, "codes"), {}, n, m, n_bits};
 }
 
-void pack(const U8& codes, U8 blocks, std::int64_t start) {
+/// Blocks with room for n codes.
+void require_blocks(const U8& blocks, std::int64_t n, std::int64_t m, int n_bits) {
+    const auto shape = pqscan::block_shape(subspaces_of(m), bits_of(n_bits));
+    require(n >= 0 && blocks.ndim() == 3 && blocks.shape(0) * shape.codes >= n &&
+                blocks.shape(1) == shape.lines && blocks.shape(2) == shape.line_bytes,
+            "blocks: expected blocks of n codes of m sub-spaces");
+}
+
+/// Holds what a filter points at.
+struct Filter {
+    std::vector<Segment> segments;
+    pqscan::Filter view;
+
+    Filter(const py::object& mask, const py::object& ranges, const py::object& bias,
+           std::int64_t n_queries, std::int64_t n) {
+        if (!mask.is_none()) {
+            const auto bits = typed<std::uint8_t>(mask, "mask");
+            const std::int64_t n_bytes = (n + 7) / 8;
+            const bool shared = bits.ndim() == 1 && bits.shape(0) == n_bytes;
+            require(shared || (bits.ndim() == 2 && bits.shape(0) == n_queries &&
+                               bits.shape(1) == n_bytes),
+                    "mask: expected ceil(n / 8) bytes, or so many for each query");
+            view.mask = {contiguous(bits, "mask"), shared ? 0 : n_bytes};
+        }
+        if (!ranges.is_none()) {
+            const auto ends = typed<std::int64_t>(ranges, "segments");
+            require(ends.ndim() == 2 && ends.shape(1) == 2, "segments: expected shape (?, 2)");
+            const std::int64_t* end = contiguous(ends, "segments");
+            for (std::int64_t s = 0; s < ends.shape(0); ++s, end += 2) {
+                require(0 <= end[0] && end[0] <= end[1] && end[1] <= n,
+                        "segments: expected 0 <= start <= stop <= n");
+                segments.push_back({end[0], end[1]});
+            }
+            if (segments.empty()) {
+                segments.push_back({0, 0});
+            }
+            view.segments = segments;
+        }
+        if (!bias.is_none()) {
+            const auto values = typed<float>(bias, "bias");
+            require(!ranges.is_none() && values.ndim() == 2 && values.shape(0) == n_queries &&
+                        values.shape(1) == typed<std::int64_t>(ranges, "segments").shape(0),
+                    "bias: expected shape (queries, segments)");
+            view.bias = segments.size() == 1 && segments[0].end_row == 0
+                            ? nullptr
+                            : contiguous(values, "bias");
+        }
+    }
+};
+
+void pack(const U8& codes, U8 blocks, std::int64_t m, int n_bits, std::int64_t start) {
     const auto rows = rows_of(codes, "codes");
-    require(blocks.ndim() == 3 && blocks.shape(2) == pqscan::centroids && start >= 0 &&
-                blocks.shape(0) * pqscan::block_codes >= start + rows.n &&
-                rows.width == pqscan::code_bytes_of(blocks.shape(1)),
-            "blocks: expected room for the codes");
+    require(start >= 0, "start: expected at least 0");
+    require_blocks(blocks, start + rows.n, m, n_bits);
+    require(rows.width == pqscan::code_bytes_of(m, n_bits),
+            "codes: expected rows of ceil(m * n_bits / 8) bytes");
     std::uint8_t* out = writable(blocks, "blocks");
     const py::gil_scoped_release release;
-    pqscan::pack(rows, out, blocks.shape(1) * pqscan::centroids, start);
+    pqscan::pack(rows, out, m, n_bits, start);
 }
 
-U8 unpack(const U8& blocks, std::int64_t n) {
-    require(blocks.ndim() == 3 && blocks.shape(2) == pqscan::centroids && n >= 0 &&
-                blocks.shape(0) * pqscan::block_codes >= n,
-            "blocks: expected blocks of n codes");
+U8 unpack(const U8& blocks, std::int64_t n, std::int64_t m, int n_bits) {
+    require_blocks(blocks, n, m, n_bits);
     const std::uint8_t* bytes = contiguous(blocks, "blocks");
-    auto codes = empty<std::uint8_t>({n, pqscan::code_bytes_of(blocks.shape(1))});
+    auto codes = empty<std::uint8_t>({n, pqscan::code_bytes_of(m, n_bits)});
     std::uint8_t* out = codes.mutable_data();
     const py::gil_scoped_release release;
-    pqscan::unpack(bytes, n, blocks.shape(1), out);
+    pqscan::unpack(bytes, n, m, n_bits, out);
     return codes;
+}
+
+py::tuple block_shape(std::int64_t m, int n_bits) {
+    const auto shape = pqscan::block_shape(subspaces_of(m), bits_of(n_bits));
+    return py::make_tuple(shape.codes, shape.lines, shape.line_bytes);
+}
+
+U8 join(const U8& assigned, int n_bits) {
+    require(assigned.ndim() == 2, "assigned: expected two dimensions");
+    const std::int64_t n = assigned.shape(0), m = subspaces_of(assigned.shape(1));
+    const std::uint8_t* numbers = contiguous(assigned, "assigned");
+    require(std::all_of(numbers, numbers + n * m,
+                        [&](std::uint8_t number) { return number >> bits_of(n_bits) == 0; }),
+            "assigned: expected numbers below 2**n_bits");
+    auto codes = empty<std::uint8_t>({n, pqscan::code_bytes_of(m, n_bits)});
+    std::uint8_t* out = codes.mutable_data();
+    const py::gil_scoped_release release;
+    pqscan::join(numbers, n, m, n_bits, out);
+    return codes;
+}
+
+U8 split(const U8& codes, std::int64_t m, int n_bits) {
+    const auto rows = rows_of(codes, "codes");
+    require(rows.width == pqscan::code_bytes_of(subspaces_of(m), bits_of(n_bits)),
+            "codes: expected rows of ceil(m * n_bits / 8) bytes");
+    auto numbers = empty<std::uint8_t>({rows.n, m});
+    std::uint8_t* out = numbers.mutable_data();
+    const py::gil_scoped_release release;
+    pqscan::split(rows, m, n_bits, out);
+    return numbers;
 }
 
 /// The number of dimensions of a sub-space, after checking that x and the codebooks fit together.
@@ -73,44 +168,6 @@ std::int64_t dims_of(const Rows<float>& x, const F32& codebooks) {
 pqscan::Metric metric_of(const std::string& name) {
     require(name == "l2" || name == "ip", "metric: expected 'l2' or 'ip'");
     return name == "l2" ? pqscan::Metric::l2 : pqscan::Metric::ip;
-}
-
-U8 assign(const F32& x, const F32& codebooks, int threads, const std::string& isa) {
-    require_scan(0, threads);
-    const auto rows = rows_of(x, "x");
-    const std::int64_t dims = dims_of(rows, codebooks);
-    const pqscan::Assign task{
-        rows, contiguous(codebooks, "codebooks"), nullptr, codebooks.shape(0), codebooks.shape(1),
-        dims};
-    const Isa at_most = isa_from_name(isa);
-    auto assigned = empty<std::uint8_t>({rows.n, task.m});
-    std::uint8_t* out = assigned.mutable_data();
-    const py::gil_scoped_release release;
-    pqscan::assign(task, threads, at_most, out);
-    return assigned;
-}
-
-py::tuple centroid_sums(const F32& x, const U8& assigned, std::int64_t n_centroids, int threads) {
-    require_scan(0, threads);
-    const auto rows = rows_of(x, "x");
-    require(assigned.ndim() == 2 && assigned.shape(0) == rows.n,
-            "assigned: expected a row for each row of x");
-    const std::int64_t m = subspaces_of(assigned.shape(1));
-    const std::uint8_t* ids = contiguous(assigned, "assigned");
-    require(rows.width % m == 0 && n_centroids >= 1 && n_centroids <= 256,
-            "x: expected m * dims columns");
-    require(
-        std::all_of(ids, ids + assigned.size(), [&](std::uint8_t id) { return id < n_centroids; }),
-        "assigned: expected values below n_centroids");
-    auto sums = empty<double>({m, n_centroids, rows.width / m});
-    auto counts = empty<std::int64_t>({m, n_centroids});
-    double* sums_out = sums.mutable_data();
-    std::int64_t* counts_out = counts.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        pqscan::centroid_sums(rows, ids, m, n_centroids, threads, sums_out, counts_out);
-    }
-    return py::make_tuple(sums, counts);
 }
 
 F32 lookup_tables(const F32& queries, const F32& codebooks, const std::string& metric,
@@ -130,50 +187,118 @@ F32 lookup_tables(const F32& queries, const F32& codebooks, const std::string& m
 F32 distances(const F32& tables, const U8& codes, std::int64_t n, int threads,
               const std::string& isa) {
     require_scan(n, threads);
-    const float* entries = tables_of(tables);
-    const auto base = codes_of(codes, n, tables.shape(1));
+    const auto given = tables_of(tables);
+    const auto base = codes_of(codes, n, tables.shape(1), tables.shape(2));
     const Isa at_most = isa_from_name(isa);
-    auto result = empty<float>({tables.shape(0), n});
+    auto result = empty<float>({given.n_queries, n});
     float* out = result.mutable_data();
     const py::gil_scoped_release release;
-    pqscan::distances(entries, tables.shape(0), base, threads, at_most, out);
+    pqscan::distances(given.given, given.n_queries, base, threads, at_most, out);
     return result;
 }
 
-py::tuple topk(const F32& tables, const U8& codes, std::int64_t n, std::int64_t k,
-               const py::object& mask, int threads, const std::string& isa) {
-    require_scan(n, threads);
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+py::tuple find_best(const pqscan::Tables& tables, const pqscan::Codes& codes, std::int64_t k,
+                    const Filter& filter, int threads, const std::string& isa) {
+    require_scan(codes.n, threads);
     require(k >= 1, "k: expected at least 1");
-    const float* entries = tables_of(tables);
-    const auto base = codes_of(codes, n, tables.shape(1));
-    const Mask allowed = mask_of(mask, n);
     const Isa at_most = isa_from_name(isa);
-    auto keys = empty<std::int64_t>({tables.shape(0), k});
+    auto keys = empty<std::int64_t>({tables.n_queries, k});
     auto* out = reinterpret_cast<Key*>(keys.mutable_data());
     {
         const py::gil_scoped_release release;
-        pqscan::topk({tables.shape(0), entries}, base, k, allowed, threads, at_most, out);
+        pqscan::topk(tables, codes, k, filter.view, threads, at_most, out);
     }
-    return topk_result<float>(keys, std::numeric_limits<float>::infinity(), &from_ordered_bits);
+    return topk_result<float>(keys, infinity, &from_ordered_bits);
+}
+
+py::tuple find_within(const pqscan::Tables& tables, const pqscan::Codes& codes, float radius,
+                      const Filter& filter, int threads, const std::string& isa) {
+    require_scan(codes.n, threads);
+    require(radius == radius, "radius: expected a number");
+    const Isa at_most = isa_from_name(isa);
+    std::vector<std::vector<Key>> found;
+    {
+        const py::gil_scoped_release release;
+        found = pqscan::range_search(tables, codes, radius, filter.view, threads, at_most);
+    }
+    return range_result<float>(found, &from_ordered_bits);
+}
+
+py::tuple topk(const F32& tables, const U8& codes, std::int64_t n, std::int64_t k,
+               const py::object& mask, int threads, const py::object& segments,
+               const py::object& bias, const std::string& isa) {
+    const auto given = tables_of(tables);
+    const auto base = codes_of(codes, n, tables.shape(1), tables.shape(2));
+    const Filter filter(mask, segments, bias, given.n_queries, n);
+    return find_best(given, base, k, filter, threads, isa);
+}
+
+py::tuple range_search(const F32& tables, const U8& codes, std::int64_t n, float radius,
+                       const py::object& mask, int threads, const py::object& segments,
+                       const py::object& bias, const std::string& isa) {
+    const auto given = tables_of(tables);
+    const auto base = codes_of(codes, n, tables.shape(1), tables.shape(2));
+    const Filter filter(mask, segments, bias, given.n_queries, n);
+    return find_within(given, base, radius, filter, threads, isa);
+}
+
+/// The tables of every two centroids, (K, m, K), and the codes that choose from them.
+pqscan::Tables tables_of_pairs(const F32& pairs, const U8& q_codes) {
+    require(pairs.ndim() == 3 && pairs.shape(0) == pairs.shape(2),
+            "pairs: expected shape (K, m, K)");
+    const int n_bits = bits_of_centroids(pairs.shape(2));
+    const auto rows = rows_of(q_codes, "q_codes");
+    require(rows.width == pqscan::code_bytes_of(subspaces_of(pairs.shape(1)), n_bits),
+            "q_codes: expected rows of ceil(m * n_bits / 8) bytes");
+    return {.n_queries = rows.n, .pairs = contiguous(pairs, "pairs"), .codes = rows};
+}
+
+py::tuple symmetric_topk(const F32& pairs, const U8& q_codes, const U8& codes, std::int64_t n,
+                         std::int64_t k, const py::object& mask, int threads,
+                         const std::string& isa) {
+    const auto tables = tables_of_pairs(pairs, q_codes);
+    const auto base = codes_of(codes, n, pairs.shape(1), pairs.shape(2));
+    const Filter filter(mask, py::none(), py::none(), tables.n_queries, n);
+    return find_best(tables, base, k, filter, threads, isa);
+}
+
+py::tuple symmetric_range(const F32& pairs, const U8& q_codes, const U8& codes, std::int64_t n,
+                          float radius, const py::object& mask, int threads,
+                          const py::object& segments, const std::string& isa) {
+    const auto tables = tables_of_pairs(pairs, q_codes);
+    const auto base = codes_of(codes, n, pairs.shape(1), pairs.shape(2));
+    const Filter filter(mask, segments, py::none(), tables.n_queries, n);
+    return find_within(tables, base, radius, filter, threads, isa);
 }
 
 /// None where a number of the queries is beyond +-limit; then nothing was searched.
 py::object search(const F32& queries, const F32& columns, const std::string& metric, float limit,
                   const U8& codes, std::int64_t n, std::int64_t k, const py::object& mask,
-                  int threads, const std::string& isa) {
+                  int threads, const py::object& segments, const py::object& bias,
+                  const std::string& isa) {
     require_scan(n, threads);
     require(k >= 1, "k: expected at least 1");
     const auto rows = rows_of(queries, "queries");
-    require(columns.ndim() == 3 && columns.shape(2) == pqscan::centroids &&
-                rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
-            "columns: expected shape (m, dims, 16), and queries of m * dims numbers");
-    const auto base = codes_of(codes, n, columns.shape(0));
-    const Mask allowed = mask_of(mask, n);
+    require(columns.ndim() == 3 && rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
+            "columns: expected shape (m, dims, K), and queries of m * dims numbers");
+    const auto base = codes_of(codes, n, columns.shape(0), columns.shape(2));
+    Filter filter(mask, segments, bias, rows.n, n);
     const Isa at_most = isa_from_name(isa);
     const pqscan::Tables tables{.n_queries = rows.n,
-                                .queries = rows,
                                 .columns = contiguous(columns, "columns"),
+                                .queries = rows,
                                 .metric = metric_of(metric)};
+    const float sign = tables.metric == pqscan::Metric::l2 ? 1.0f : -1.0f;
+    std::vector<float> negated;
+    if (sign < 0.0f && filter.view.bias != nullptr) {
+        for (std::int64_t i = 0; i < rows.n * static_cast<std::int64_t>(filter.segments.size());
+             ++i) {
+            negated.push_back(-filter.view.bias[i]);
+        }
+        filter.view.bias = negated.data();
+    }
     auto keys = empty<std::int64_t>({rows.n, k});
     auto* out = reinterpret_cast<Key*>(keys.mutable_data());
     {
@@ -181,35 +306,40 @@ py::object search(const F32& queries, const F32& columns, const std::string& met
         if (first_beyond(rows, limit) >= 0) {
             out = nullptr;
         } else {
-            pqscan::topk(tables, base, k, allowed, threads, at_most, out);
+            pqscan::topk(tables, base, k, filter.view, threads, at_most, out);
         }
     }
     if (out == nullptr) {
         return py::none();
     }
-    const float sign = tables.metric == pqscan::Metric::l2 ? 1.0f : -1.0f;
-    return topk_result<float>(keys, sign * std::numeric_limits<float>::infinity(),
-                              [sign](std::uint32_t bits) {
-                                  const float distance = from_ordered_bits(bits);
-                                  return sign > 0.0f ? distance : 0.0f - distance;  // no -0.0
-                              });
+    return topk_result<float>(keys, sign * infinity, [sign](std::uint32_t bits) {
+        const float distance = from_ordered_bits(bits);
+        return sign > 0.0f ? distance : 0.0f - distance;  // no -0.0
+    });
 }
 
-py::tuple range_search(const F32& tables, const U8& codes, std::int64_t n, float radius,
-                       const py::object& mask, int threads, const std::string& isa) {
+py::tuple quantised_topk(const F32& tables, const U8& codes, std::int64_t n, std::int64_t k,
+                         const py::object& mask, int threads, const py::object& segments,
+                         const std::string& isa) {
     require_scan(n, threads);
-    require(radius == radius, "radius: expected a number");
-    const float* entries = tables_of(tables);
-    const auto base = codes_of(codes, n, tables.shape(1));
-    const Mask allowed = mask_of(mask, n);
+    require(k >= 1, "k: expected at least 1");
+    const auto given = tables_of(tables);
+    const auto base = codes_of(codes, n, tables.shape(1), tables.shape(2));
+    const Filter filter(mask, segments, py::none(), given.n_queries, n);
     const Isa at_most = isa_from_name(isa);
-    std::vector<std::vector<Key>> found;
-    {
-        const py::gil_scoped_release release;
-        found = pqscan::range_search({tables.shape(0), entries}, base, radius, allowed, threads,
-                                     at_most);
+    auto indices = empty<std::int64_t>({given.n_queries, k});
+    auto lower = empty<float>({given.n_queries, k});
+    auto upper = empty<float>({given.n_queries, k});
+    auto* keys = reinterpret_cast<Key*>(indices.mutable_data());
+    float* lowest = lower.mutable_data();
+    float* highest = upper.mutable_data();
+    const py::gil_scoped_release release;
+    pqscan::quantised_topk(given, base, k, filter.view, threads, at_most, keys, lowest, highest);
+    for (std::int64_t i = 0; i < given.n_queries * k; ++i) {
+        keys[i] = keys[i] == no_hit ? no_hit : static_cast<Key>(key_row(keys[i]));  // no_hit is -1
     }
-    return range_result<float>(found, &from_ordered_bits);
+    const py::gil_scoped_acquire acquire;
+    return py::make_tuple(lower, upper, indices);
 }
 
 std::vector<std::string> rows() {
@@ -224,27 +354,37 @@ std::vector<std::string> rows() {
 
 void bind_pqscan(py::module_& parent) {
     using namespace py::literals;
-    auto module = parent.def_submodule(
-        "pqscan", "Product quantisation: assignment, tables, exact table scans.");
-    module.attr("block_codes") = pqscan::block_codes;
+    auto module =
+        parent.def_submodule("pqscan", "Product quantisation: layouts, tables, exact table scans.");
     module.def("rows", &rows);
-    module.def("pack", &pack, "codes"_a.noconvert(), "blocks"_a.noconvert(), "start"_a);
-    module.def("unpack", &unpack, "blocks"_a.noconvert(), "n"_a);
-    module.def("assign", &assign, "x"_a.noconvert(), "codebooks"_a.noconvert(), "threads"_a,
-               py::kw_only(), "isa"_a = "");
-    module.def("centroid_sums", &centroid_sums, "x"_a.noconvert(), "assigned"_a.noconvert(),
-               "n_centroids"_a, "threads"_a);
+    module.def("block_shape", &block_shape, "m"_a, "n_bits"_a);
+    module.def("join", &join, "assigned"_a.noconvert(), "n_bits"_a);
+    module.def("split", &split, "codes"_a.noconvert(), "m"_a, "n_bits"_a);
+    module.def("pack", &pack, "codes"_a.noconvert(), "blocks"_a.noconvert(), "m"_a, "n_bits"_a,
+               "start"_a);
+    module.def("unpack", &unpack, "blocks"_a.noconvert(), "n"_a, "m"_a, "n_bits"_a);
     module.def("lookup_tables", &lookup_tables, "queries"_a.noconvert(), "codebooks"_a.noconvert(),
                "metric"_a, "threads"_a);
     module.def("distances", &distances, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a,
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("topk", &topk, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a, "k"_a,
-               "mask"_a.none(true), "threads"_a, py::kw_only(), "isa"_a = "");
+               "mask"_a.none(true), "threads"_a, py::kw_only(), "segments"_a = py::none(),
+               "bias"_a = py::none(), "isa"_a = "");
     module.def("search", &search, "queries"_a.noconvert(), "columns"_a.noconvert(), "metric"_a,
                "limit"_a, "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a,
-               py::kw_only(), "isa"_a = "");
+               py::kw_only(), "segments"_a = py::none(), "bias"_a = py::none(), "isa"_a = "");
     module.def("range_search", &range_search, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a,
-               "radius"_a, "mask"_a.none(true), "threads"_a, py::kw_only(), "isa"_a = "");
+               "radius"_a, "mask"_a.none(true), "threads"_a, py::kw_only(),
+               "segments"_a = py::none(), "bias"_a = py::none(), "isa"_a = "");
+    module.def("quantised_topk", &quantised_topk, "tables"_a.noconvert(), "codes"_a.noconvert(),
+               "n"_a, "k"_a, "mask"_a.none(true), "threads"_a, py::kw_only(),
+               "segments"_a = py::none(), "isa"_a = "");
+    module.def("symmetric_topk", &symmetric_topk, "pairs"_a.noconvert(), "q_codes"_a.noconvert(),
+               "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a, py::kw_only(),
+               "isa"_a = "");
+    module.def("symmetric_range", &symmetric_range, "pairs"_a.noconvert(), "q_codes"_a.noconvert(),
+               "codes"_a.noconvert(), "n"_a, "radius"_a, "mask"_a.none(true), "threads"_a,
+               py::kw_only(), "segments"_a = py::none(), "isa"_a = "");
 }
 
 }  // namespace tersevec

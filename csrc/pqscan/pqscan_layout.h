@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The three layouts of blocks. Each one says
+///   block_codes        codes of a block
+///   slots              entries of a sub-space's quantised table
+///   limit              largest entry: `together` of them add up in a byte
+///   padding            quantised tables are zero padded to a multiple of so many sub-spaces
+///   sums16_subspaces   what 16-bit sums hold: sums16_subspaces * limit < 2^16
+///   lines(m)           lines of `line_bytes` in a block
+///   get, put           one code's number of a sub-space
+#pragma once
+
+#include "pqscan/pqscan.h"
+
+namespace tersevec::pqscan {
+
+/// 4 bits: one line of 16 bytes a sub-space, two codes a byte.
+///   byte 16 j + t = code(t, j) | code(t + 16, j) << 4        t = 0..15
+struct Nibbles {
+    static constexpr int block_codes = 32, line_bytes = 16, slots = 16;
+    static constexpr int limit = 127, together = 2, padding = 8, sums16_subspaces = 512;
+    static constexpr Below Kernels::* below = &Kernels::below4;
+
+    static std::int64_t lines(std::int64_t m) noexcept { return m; }
+    static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
+        return block[16 * j + c % 16] >> (c < 16 ? 0 : 4) & 15;
+    }
+    static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
+        std::uint8_t& byte = block[16 * j + c % 16];
+        const int shift = c < 16 ? 0 : 4;
+        byte = static_cast<std::uint8_t>((byte & 0xf0 >> shift) | number << shift);
+    }
+};
+
+/// 5 and 6 bits: four sub-spaces share three lines of 64 bytes, one byte a code.
+///   byte 64 (3 g + i) + t = code(t, 4 g + i) | (code(t, 4 g + 3) >> 2 i & 3) << 6        i = 0..2
+/// m % 4 sub-spaces that are left over have a line each.
+struct Sextets {
+    static constexpr int block_codes = 64, line_bytes = 64, slots = 64;
+    static constexpr int limit = 63, together = 4, padding = 4, sums16_subspaces = 1024;
+    static constexpr Below Kernels::* below = &Kernels::below6;
+
+    static std::int64_t lines(std::int64_t m) noexcept { return m / 4 * 3 + m % 4; }
+    static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
+        const std::uint8_t* bytes = block + j / 4 * 192 + c;
+        return j % 4 < 3 ? bytes[j % 4 * 64] & 63
+                         : bytes[0] >> 6 | bytes[64] >> 6 << 2 | bytes[128] >> 6 << 4;
+    }
+    static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
+        std::uint8_t* bytes = block + j / 4 * 192 + c;
+        if (j % 4 < 3) {
+            std::uint8_t& byte = bytes[j % 4 * 64];
+            byte = static_cast<std::uint8_t>((byte & 0xc0) | number);
+            return;
+        }
+        for (int i = 0; i < 3; ++i) {
+            std::uint8_t& byte = bytes[64 * i];
+            byte = static_cast<std::uint8_t>((byte & 63) | (number >> 2 * i & 3) << 6);
+        }
+    }
+};
+
+/// 7 and 8 bits: one line of 64 bytes a sub-space, one byte a code.
+///   byte 64 j + t = code(t, j)
+struct Octets {
+    static constexpr int block_codes = 64, line_bytes = 64, slots = 256;
+    static constexpr int limit = 127, together = 2, padding = 2, sums16_subspaces = 512;
+    static constexpr Below Kernels::* below = &Kernels::below8;
+
+    static std::int64_t lines(std::int64_t m) noexcept { return m; }
+    static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
+        return block[64 * j + c];
+    }
+    static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
+        block[64 * j + c] = static_cast<std::uint8_t>(number);
+    }
+};
+
+template <class Layout>
+std::int64_t block_bytes_of(std::int64_t m) noexcept {
+    return Layout::lines(m) * Layout::line_bytes;
+}
+
+/// Of one query's quantised tables.
+template <class Layout>
+std::int64_t table_bytes_of(std::int64_t m) noexcept {
+    return (m + Layout::padding - 1) / Layout::padding * Layout::padding * Layout::slots;
+}
+
+/// Calls task(layout) for codes of this width.
+template <class Task>
+auto with_layout(int n_bits, Task task) {
+    return n_bits == 4 ? task(Nibbles{}) : n_bits <= 6 ? task(Sextets{}) : task(Octets{});
+}
+
+}  // namespace tersevec::pqscan
