@@ -91,13 +91,16 @@ def test_training_stays_inside_its_arrays(path, rng, n, ds):
     x = rng.standard_normal((n, 3 * ds), dtype=np.float32)
     codebooks = rng.standard_normal((3, 16, ds), dtype=np.float32)
     ids = rng.integers(0, 16, (n, 3), dtype=np.uint8)
-    expected = path.pqscan.assign(x, codebooks, 1)
-    places = [*guard.placements(x, codebooks, ids)]
+    rotation = rng.standard_normal((3 * ds, 3 * ds), dtype=np.float32)
+    expected = path.pqencode.assign(x, codebooks, 1)
+    places = [*guard.placements(x, codebooks, ids, rotation)]
     places.append((guard.rows_before_a_wall(x), *places[0][1:]))
-    for x_there, codebooks_there, ids_there in places:
-        np.testing.assert_array_equal(path.pqscan.assign(x_there, codebooks_there, 1), expected)
+    for x_there, codebooks_there, ids_there, rotation_there in places:
+        np.testing.assert_array_equal(path.pqencode.assign(x_there, codebooks_there, 1), expected)
+        path.pqencode.assign_anisotropic(x_there, codebooks_there, 5.0, 1)
+        path.pqencode.centroid_sums(x_there, ids_there, 16, 1)
+        path.pqencode.products(x_there, rotation_there, 1)
         path.pqscan.lookup_tables(x_there, codebooks_there, "l2", 1)
-        path.pqscan.centroid_sums(x_there, ids_there, 16, 1)
 
 
 @pytest.mark.parametrize(("start", "n"), [(0, 8), (3, 5), (8, 9), (5, 27), (16, 0)])

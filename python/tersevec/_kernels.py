@@ -64,6 +64,24 @@ class HammingKernels(Protocol):
     ) -> tuple[I64, I64, I32]: ...
 
 
+class PqencodeKernels(Protocol):
+    """What trains and encodes product codes: one byte for each of the m parts of a row, (n, m).
+
+    Codebooks are float32 (m, K, ds) with K <= 256, x is float32 (n, m * ds), rows strided. Every
+    operation is rounded to float32 on its own, in the order that ``pqencode.h`` names.
+    """
+
+    def rows(self) -> list[str]: ...
+    def assign(self, x: F32, codebooks: F32, threads: int, *, isa: str = "") -> U8: ...
+    def assign_anisotropic(
+        self, x: F32, codebooks: F32, eta: float, threads: int, *, isa: str = ""
+    ) -> U8: ...
+    def centroid_sums(
+        self, x: F32, assigned: U8, n_centroids: int, threads: int
+    ) -> tuple[F64, I64]: ...
+    def products(self, x: F32, columns: F32, threads: int, *, isa: str = "") -> F32: ...
+
+
 class PqscanKernels(Protocol):
     """Product codes of m numbers of n_bits = 4 to 8, rows or blocks of uint8; K is 2**n_bits.
 

@@ -7,7 +7,7 @@ import numpy as np
 from tersevec import _arrays, _backend, _check, _progress, _threads
 from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
-from tersevec._kmeans import kmeans, sample_rows
+from tersevec._kmeans import kmeans, sample_rows, spread_start
 from tersevec._product import largest_number, training_rows
 from tersevec._product_symmetric import SymmetricSearch
 from tersevec._scan_codes import ScanCodes
@@ -82,8 +82,8 @@ class ProductQuantizer(SymmetricSearch):
         Parameters
         ----------
         X : array of float16, bfloat16, float32 or float64, shape (n, d)
-            At least ``2**n_bits`` rows. All are checked; at most 65,536, drawn at random, are
-            trained on.
+            At least ``2**n_bits`` rows. All are checked; at most 65,536 (131,072 for 8 bits), drawn
+            at random, are trained on.
         threads : int, optional
             None means `tersevec.get_num_threads()`.
         progress : bool, default False
@@ -115,16 +115,10 @@ class ProductQuantizer(SymmetricSearch):
             _check.finite("X", block, start, largest_number(rows.shape[1]))
         training = training_rows(rows, sample_rows(len(rows), K, rng), self.metric)
         with _progress.bar(progress, max_iter, "k-means", "sweep") as swept:
-            kernels = _backend.pick("pqscan")
+            kernels = _backend.pick("pqencode")
+            books = spread_start(training, m, K, rng=rng, kernels=kernels, threads=count)
             self.codebooks_ = kmeans(
-                training,
-                m,
-                K,
-                max_iter=max_iter,
-                rng=rng,
-                kernels=kernels,
-                threads=count,
-                swept=swept,
+                training, books, max_iter=max_iter, kernels=kernels, threads=count, swept=swept
             )
         return self
 
@@ -140,7 +134,7 @@ class ProductQuantizer(SymmetricSearch):
         rows = self._vectors("X", X)
         codes = np.empty((len(rows), self.code_size), np.uint8)
         for start, block in self._blocks("X", rows):
-            assigned = _backend.pick("pqscan").assign(block, books, count)
+            assigned = _backend.pick("pqencode").assign(block, books, count)
             codes[start : start + len(block)] = _backend.pick("pqscan").join(assigned, self._bits)
         return codes
 
