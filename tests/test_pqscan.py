@@ -44,18 +44,6 @@ def problem(n, nq, m, kind, rng, n_bits=4):
     return entries, codes, table_sums(entries, numbers(codes, m, n_bits))
 
 
-def scores(x, codebooks):
-    """Half the squared length of each centroid minus its product with x, rounded at each step."""
-    m, K, ds = codebooks.shape
-    norms = np.zeros((m, K), np.float32)
-    for t in range(ds):
-        norms = norms + codebooks[:, :, t] * codebooks[:, :, t]
-    score = np.repeat((np.float32(0.5) * norms)[None], len(x), axis=0)
-    for t in range(ds):
-        score = score - x.reshape(len(x), m, 1, ds)[..., t] * codebooks[None, :, :, t]
-    return score
-
-
 # ---- layout
 
 
@@ -154,53 +142,6 @@ def test_the_padding_bits_of_a_row_mean_nothing(path, rng, n_bits, m):
     assert_equal(path.pqscan.topk(entries, dirty, 40, 9, None, 1), expected)
     found = path.pqscan.distances(entries, dirty, 40, 1)
     assert_equal((found,), (table_sums(entries, numbers(codes, m, n_bits)),))
-
-
-# ---- training
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize("ds", [1, 4, 5])
-def test_assign_takes_the_lowest_score_and_of_equal_ones_the_first(path, rng, ds):
-    x = rng.standard_normal((19, 3 * ds), dtype=np.float32)
-    codebooks = rng.standard_normal((3, 16, ds), dtype=np.float32)
-    codebooks[:, 9] = codebooks[:, 4]
-    assigned = path.pqscan.assign(x, codebooks, 1)
-    assert_equal((assigned,), (scores(x, codebooks).argmin(axis=2).astype(np.uint8),))
-    assert not (assigned == 9).any()
-
-
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 513, 1100])
-@pytest.mark.parametrize(
-    ("m", "K", "ds"),
-    [(1, 16, 1), (3, 16, 2), (2, 16, 3), (4, 16, 8), (2, 1, 3), (2, 256, 5), (1, 16, 257)],
-)
-def test_assign_agrees_with_scores_rounded_step_by_step(path, rng, n, m, K, ds):
-    x = rng.standard_normal((n, m * ds), dtype=np.float32)
-    codebooks = rng.standard_normal((m, K, ds), dtype=np.float32)
-    expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
-    for rows in (x, strided_rows(x)):
-        assert_equal((path.pqscan.assign(rows, codebooks, 2),), (expected,))
-
-
-def test_assign_handles_equal_and_extreme_rows(path):
-    x = np.float32([[0, 0], [1e18, -1e18], [1e-42, 0], [-0.0, 0.0]])
-    codebooks = np.zeros((1, 16, 2), np.float32)
-    codebooks[0, 5], codebooks[0, 7] = (1e18, -1e18), (1e-42, 0)
-    expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
-    assert_equal((path.pqscan.assign(x, codebooks, 1),), (expected,))
-
-
-@pytest.mark.quick
-def test_centroid_sums_add_rows_in_order_in_float64(path, rng):
-    x = rng.standard_normal((50, 6), dtype=np.float32)
-    assigned = rng.integers(0, 15, (50, 3), dtype=np.uint8)  # the last centroid stays empty
-    sums, counts = np.zeros((3, 16, 2)), np.zeros((3, 16), np.int64)
-    for row, ids in zip(x.astype(np.float64), assigned, strict=True):
-        for j, k in enumerate(ids):
-            sums[j, k] += row[2 * j : 2 * j + 2]
-            counts[j, k] += 1
-    assert_equal(path.pqscan.centroid_sums(x, assigned, 16, 2), (sums, counts))
 
 
 # ---- tables
