@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,39 @@ from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._product import BATCH_BYTES, largest_number
 from tersevec._product_tables import ProductTables
 from tersevec._results import BoundedTopK, RangeHits, TopK
-from tersevec._selection import EVERYTHING, Selection, select
+from tersevec._selection import Selection, select
 
 
 class ProductSearch(ProductTables):
     """Everything whose queries are vectors."""
 
+    @overload
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        bias: ArrayIn = None,
+        guarantee: str = "exact",
+        bounds: Literal[False] = False,
+    ) -> TopK: ...
+    @overload
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        guarantee: str,
+        bounds: Literal[True],
+    ) -> BoundedTopK: ...
     def topk(
         self,
         Q: ArrayIn,
@@ -84,33 +111,17 @@ class ProductSearch(ProductTables):
         k = _check.positive("k", k)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        chosen = EVERYTHING
-        if not (mask is None and segments is None and bias is None):
-            chosen = select(mask, segments, bias, n, len(rows))
-        if guarantee != "exact" or bounds:
-            return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
         search, limit = _backend.pick("pqscan").search, largest_number(self._dim)
         metric = "l2" if self.metric == "l2" else "ip"
-
-        def found(queries: F32, mine: Selection) -> TopK:
-            best = search(
-                queries,
-                self._columns,
-                metric,
-                limit,
-                base,
-                n,
-                k,
-                mine.mask,
-                count,
-                **mine.scanned(),
-            )
-            if best is None:
-                _check.finite("Q", rows, 0, limit)
-            return TopK(*cast("tuple[F32, I64]", best))
-
-        if _arrays.plain_float32(rows) and self.metric != "cosine":
-            return found(rows, chosen)
+        rare = mask is not None or segments is not None or bias is not None or bounds
+        plain = _arrays.plain_float32(rows) and self.metric != "cosine"
+        if plain and not rare and guarantee == "exact":
+            best = search(rows, self._columns, metric, limit, base, n, k, None, count)
+            if best is not None:  # or else the row of a bad number is named below
+                return TopK(*best)
+        chosen = select(mask, segments, bias, n, len(rows))
+        if guarantee != "exact" or bounds:
+            return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
             for _ in self._blocks("Q", rows):
@@ -118,7 +129,10 @@ class ProductSearch(ProductTables):
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
         for start, block in self._blocks("Q", rows, step):
             part = slice(start, start + len(block))
-            values[part], indices[part] = found(block, chosen.of(part))
+            mine = chosen.of(part)
+            given = (block, self._columns, metric, limit, base, n, k, mine.mask, count)
+            found = search(*given, segments=mine.segments, bias=mine.bias)
+            values[part], indices[part] = cast("tuple[F32, I64]", found)
         return TopK(values, indices)
 
     def _quantised_topk(
@@ -179,5 +193,6 @@ class ProductSearch(ProductTables):
         scan, parts = _backend.pick("pqscan").range_search, []
         for queries, tables in self._signed_tables(rows, count):
             mine = chosen.of(queries)
-            parts.append(scan(tables, base, n, limit, mine.mask, count, **mine.scanned()))
+            given = (tables, base, n, limit, mine.mask, count)
+            parts.append(scan(*given, segments=mine.segments, bias=mine.bias))
         return self._hits(parts)
