@@ -21,34 +21,22 @@
 
 namespace tersevec::pqscan {
 
-struct Range {
-    float least, most, mean_above;  // the mean of entry - least
-};
-
-/// Of the entries of a table; four lanes, since a plain minimum does not become vector code.
-inline Range range_of(const float* table, int n) noexcept {
-    float least[4], most[4], above[4] = {};
-    std::copy_n(table, 4, least);
-    std::copy_n(table, 4, most);
-    for (int c = 4; c < n; c += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            const float entry = table[c + lane];
-            least[lane] = entry < least[lane] ? entry : least[lane];
-            most[lane] = most[lane] < entry ? entry : most[lane];
-        }
-    }
-    const float floor = *std::min_element(least, least + 4);
-    for (int c = 0; c < n; c += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            above[lane] += table[c + lane] - floor;
-        }
-    }
-    return {floor, *std::max_element(most, most + 4),
-            (above[0] + above[1] + above[2] + above[3]) / static_cast<float>(n)};
-}
-
 /// What quantised sums are for.
 enum class Sums : std::uint8_t { bound, rank };
+
+/// Least and largest float distance of a row with a sum.
+struct Bounds {
+    double base, step, error, slack;
+
+    float lower(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base + sum * step - slack), -infinity);
+    }
+    float upper(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base + sum * step + error + slack), infinity);
+    }
+
+    static constexpr float infinity = std::numeric_limits<float>::infinity();
+};
 
 /// One query's float tables and what the scan knows of their rounding.
 template <class Layout>
@@ -59,20 +47,20 @@ public:
     static constexpr double clip_means = 8.0;
 
     /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
-    Query(const float* tables, const Codes& codes, Sums sums, std::uint8_t* quantised)
+    Query(const float* tables, const Codes& codes, Sums sums, const TableKernels& kernels,
+          std::uint8_t* quantised)
         : tables_(tables), codes_(codes) {
         const int n = centroids();
-        std::vector<float> least(codes.m);
+        std::vector<Range> ranges(codes.m);
+        kernels.ranges(tables, codes.m, n, ranges.data());
         double span = 0.0, mean = 0.0;
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            const Range range = range_of(tables + n * j, n);
-            least[j] = range.least;
+        for (const Range& range : ranges) {
             span = std::max(span, double{range.most} - double{range.least});
             magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
-            mean += range.mean_above;
+            mean += double{range.mean} - double{range.least};
         }
-        if (sums == Sums::bound) {
+        if (sums == Sums::bound && mean > 0.0) {
             span = std::min(span, clip_means * mean / static_cast<double>(codes.m));
         }
         scale_ = span > 0.0 ? std::min(Layout::limit / span, 1e30) : 0.0;  // 1e30: a float holds it
@@ -81,25 +69,12 @@ public:
         slack_ = static_cast<double>(codes.m + 2) * magnitude_ * ulp * 1.001;
         // A little less: three roundings of 2^-24 leave the product below the real one.
         const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
-        constexpr float limit = Layout::limit;
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            for (int c = 0; c < n; ++c) {
-                const float level = (tables[n * j + c] - least[j]) * scale;
-                quantised[Layout::slots * j + c] =
-                    static_cast<std::uint8_t>(static_cast<int>(level < limit ? level : limit));
-            }
-        }
+        kernels.quantise(tables, codes.m, n, ranges.data(), scale, Layout::limit, Layout::slots,
+                         quantised);
         if (sums == Sums::rank) {
             step_ = scale_ > 0.0 ? 1.0 / scale_ : 0.0;
-            for (std::int64_t j = 0; j < codes.m; ++j) {
-                double most = 0.0;
-                for (int c = 0; c < n; ++c) {
-                    const double level = quantised[Layout::slots * j + c];
-                    const double above = double{tables[n * j + c]} - double{least[j]};
-                    most = std::max(most, above - level * step_);
-                }
-                error_ += most;
-            }
+            error_ =
+                kernels.error(tables, codes.m, n, ranges.data(), step_, Layout::slots, quantised);
         }
     }
 
@@ -117,13 +92,8 @@ public:
         return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
     }
 
-    /// Least and largest float distance of a row with this sum; only of sums that rank.
-    float lower(std::uint32_t sum) const noexcept {
-        return std::nextafter(static_cast<float>(base_ + sum * step_ - slack_), -infinity);
-    }
-    float upper(std::uint32_t sum) const noexcept {
-        return std::nextafter(static_cast<float>(base_ + sum * step_ + error_ + slack_), infinity);
-    }
+    /// Only of sums that rank.
+    Bounds bounds() const noexcept { return {base_, step_, error_, slack_}; }
 
     /// Float keys of hits, several rows at a time to hide the latency of the additions.
     void rescore(const Key* hits, std::int64_t count, float bias, Key* out) const noexcept {
@@ -148,7 +118,6 @@ public:
 private:
     static constexpr int together = 8;
     static constexpr double ulp = 0x1p-24;
-    static constexpr float infinity = std::numeric_limits<float>::infinity();
 
     /// The compiler's constant where there is only one.
     int centroids() const noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PQ scan, plain C++: the reference.
 #include "pqscan/pqscan_loop.h"
+#include "pqscan/pqscan_tables_loop.h"
 
 namespace tersevec::pqscan::scalar {
 namespace {
@@ -52,6 +53,7 @@ constinit const Kernels kernels{.isa = Isa::scalar,
                                 .below4 = &below<Block<Nibbles>>,
                                 .below6 = &below<Block<Sextets>>,
                                 .below8 = &below<Block<Octets>>,
-                                .distances4 = &distances};
+                                .distances4 = &distances,
+                                .tables = &table_kernels};
 
 }  // namespace tersevec::pqscan::scalar

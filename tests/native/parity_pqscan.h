@@ -241,8 +241,8 @@ inline void check_symmetric(Random& random, Isa isa, int n_bits) {
     expect(got == want, "pqscan symmetric topk", isa, c.shape);
 }
 
-inline void check_tables(Random& random) {
-    constexpr std::int64_t n = 19, m = 3, n_centroids = 16, dims = 5;
+inline void check_tables(Random& random, Isa isa) {
+    constexpr std::int64_t n = 19, m = 3, n_centroids = 64, dims = 5;
     const Floats queries = random.numbers(n * m * dims);
     const Floats codebooks = random.numbers(m * n_centroids * dims);
     for (const auto metric : {pqscan::Metric::l2, pqscan::Metric::ip}) {
@@ -260,8 +260,8 @@ inline void check_tables(Random& random) {
             want.push_back(sum);
         }
         pqscan::lookup_tables({queries.data(), n, m * dims, m * dims * 4}, codebooks.data(), m,
-                              n_centroids, metric, 2, got.data());
-        expect(want == got, "pqscan lookup_tables", Isa::scalar, "19 queries");
+                              n_centroids, metric, 2, isa, got.data());
+        expect(want == got, "pqscan lookup_tables", isa, "19 queries");
     }
 }
 
@@ -299,7 +299,9 @@ inline void check_pqscan() {
             check_symmetric(random, isa, n_bits);
         }
     }
-    check_tables(random);
+    for (const Isa isa : levels) {
+        check_tables(random, isa);
+    }
 }
 
 }  // namespace tersevec::parity
