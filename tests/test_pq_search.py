@@ -146,9 +146,11 @@ def pair_sums(pq, q_codes, codes):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("n_bits", "m"), [(4, 7), (5, 3), (6, 8), (7, 1), (8, 4)])
-def test_codes_search_codes_by_distances_between_centroids(path, rng, metric, n_bits, m):
-    pq = foreign(rng, m, 3, metric, n_bits)
+@pytest.mark.parametrize(
+    ("n_bits", "m", "ds"), [(4, 7, 1), (5, 3, 2), (6, 8, 3), (7, 1, 4), (8, 4, 3)]
+)
+def test_codes_search_codes_by_distances_between_centroids(path, rng, metric, n_bits, m, ds):
+    pq = foreign(rng, m, ds, metric, n_bits)
     codes, q_codes = product_codes(150, m, rng, n_bits), product_codes(9, m, rng, n_bits)
     sums, sign = pair_sums(pq, q_codes, codes), sign_of(metric)
     if metric == "l2":

@@ -44,7 +44,7 @@ def rows() -> list[str]:
     return ["numpy"]
 
 
-def lookup_tables(queries: F32, codebooks: F32, metric: str, threads: int) -> F32:
+def lookup_tables(queries: F32, codebooks: F32, metric: str, threads: int, *, isa: str = "") -> F32:
     """Squared distances ("l2") or inner products ("ip") of queries and centroids: (nq, m, K)."""
     m, K, ds = codebooks.shape
     tables = np.zeros((len(queries), m, K), np.float32)
