@@ -44,7 +44,6 @@ def problem(path, n, nq, m, kind, rng, n_bits):
 # ---- masks and segments
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize(("n", "nq"), [(1, 3), (33, 2), (64, 5), (130, 9), (300, 1)])
 def test_each_query_finds_what_its_own_mask_allows(path, rng, n, nq, n_bits):
@@ -67,7 +66,6 @@ def biases(kind, nq, count, rng):
     return (rng.standard_normal((nq, count)) * sizes).astype(np.float32)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("bias_kind", ["none", "small", "wide"])
 @pytest.mark.parametrize(("n", "nq"), [(0, 2), (1, 1), (63, 3), (65, 9), (257, 4)])

@@ -154,17 +154,19 @@ class ProductSearch(ProductTables):
         if chosen.bias is not None:
             raise ValueError("bias: expected none with guarantee='quantised'")
         shape = (len(rows), k)
-        lower, upper = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        indices = np.empty(shape, np.int64)
+        kept: list[npt.NDArray[Any]] = [np.empty(shape, np.float32), np.empty(shape, np.int64)]
+        if bounds:
+            kept += [np.empty(shape, np.float32), np.empty(shape, np.float32)]
         scan, segments = _backend.pick("pqscan").quantised_topk, chosen.segments
-        for part, tables in self._signed_tables(rows, threads, 16 * k):
+        for part, tables in self._signed_tables(rows, threads, 24 * k):
             mask = chosen.of(part).mask
-            found = scan(tables, base, n, k, mask, threads, segments=segments)
-            lower[part], upper[part], indices[part] = found
-        if self.metric != "l2":
-            lower, upper = self._unsigned(upper), self._unsigned(lower)
-        values = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
-        return BoundedTopK(values, indices, lower, upper) if bounds else TopK(values, indices)
+            lower, upper, indices = scan(tables, base, n, k, mask, threads, segments=segments)
+            if self.metric != "l2":
+                lower, upper = self._unsigned(upper), self._unsigned(lower)
+            middle = (lower.astype(np.float64) + upper) / 2
+            for result, found in zip(kept, (middle, indices, lower, upper), strict=False):
+                result[part] = found
+        return BoundedTopK(*kept) if bounds else TopK(*kept)
 
     def range(
         self,
