@@ -1,4 +1,4 @@
-"""4-bit product codes: top-k, encoding, fitting. `pytest bench/bench_pqscan.py --benchmark-only`"""
+"""4-bit product codes: top-k. `pytest bench/bench_pqscan.py --benchmark-only`"""
 
 from __future__ import annotations
 
@@ -64,41 +64,12 @@ def topk(s: Scenario, module: Any, isa: str = "") -> Call:
     return search
 
 
-def assign(s: Scenario, module: Any, isa: str = "") -> Call:
-    x, codebooks = vectors(s.n, 7), data(TRAIN, s.m).codebooks
-    return lambda: (module.assign(x, codebooks, s.threads, isa=isa),)
-
-
-def fit(s: Scenario) -> Call:
-    x = vectors(s.n, 7)
-    return lambda: ProductQuantizer(s.m, 4, random_state=0).fit(x, threads=s.threads)
-
-
 def faiss_search(s: Scenario) -> Call:
     index, queries = faiss_index(s.n, s.m), vectors(64, 8)[: s.queries]
     import faiss
 
     faiss.omp_set_num_threads(s.threads)
     return lambda: index.search(queries, K)
-
-
-def faiss_quantizer(s: Scenario) -> Any:
-    faiss = pytest.importorskip("faiss", reason="faiss-cpu is not installed")
-    faiss.omp_set_num_threads(s.threads)
-    quantizer = faiss.ProductQuantizer(D, s.m, 4)
-    quantizer.cp.max_points_per_centroid = s.n  # every row, as tersevec does
-    return quantizer
-
-
-def faiss_encode(s: Scenario) -> Call:
-    quantizer, x = faiss_quantizer(s), vectors(s.n, 7)
-    quantizer.train(x)
-    return lambda: (quantizer.compute_codes(x),)
-
-
-def faiss_fit(s: Scenario) -> Call:
-    quantizer, x = faiss_quantizer(s), vectors(s.n, 7)
-    return lambda: quantizer.train(x)
 
 
 TOPK = [
@@ -112,35 +83,8 @@ SEARCHES = [
     *paths(topk, native, twin),
     Contender("Faiss IndexPQFastScan", faiss_search, exact=False, peer=True),
 ]
-ENCODE = [
-    Scenario(f"pqscan assign, {D} floats to {m} x 4 bits", TRAIN, D * 4, threads=threads, m=m)
-    for m in (64, 32)
-    for threads in THREADS
-]
-ENCODERS = [
-    *paths(assign, native, twin),
-    Contender("Faiss compute_codes", faiss_encode, exact=False, peer=True),
-]
-FIT = [
-    Scenario(f"ProductQuantizer.fit, {D} floats to {m} x 4 bits", TRAIN, D * 4, m=m)
-    for m in (64, 32)
-]
-FITTERS = [
-    Contender(_native.isa_active(), fit, exact=False),
-    Contender("Faiss ProductQuantizer.train", faiss_fit, exact=False, peer=True),
-]
 
 
 @pytest.mark.parametrize(("scenario", "contender"), grid(TOPK, SEARCHES))
 def test_topk(race: Any, scenario: Scenario, contender: Contender) -> None:
     race(scenario, contender, SEARCHES[0])
-
-
-@pytest.mark.parametrize(("scenario", "contender"), grid(ENCODE, ENCODERS))
-def test_encode(race: Any, scenario: Scenario, contender: Contender) -> None:
-    race(scenario, contender, ENCODERS[0])
-
-
-@pytest.mark.parametrize(("scenario", "contender"), grid(FIT, FITTERS))
-def test_fit(race: Any, scenario: Scenario, contender: Contender) -> None:
-    race(scenario, contender, FITTERS[0])

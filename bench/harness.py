@@ -26,7 +26,7 @@ class Scenario:
     row_bytes: int
     queries: int = 0
     threads: int = 1
-    bits: int = 0  # of a code
+    bits: int = 0  # of a code, or of its parts
     m: int = 0  # sub-spaces of a code
 
     @property
@@ -39,14 +39,15 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        code = f"{self.m}x4" if self.m else f"{self.bits}bits"
+        code = f"{self.m}x{self.bits or 4}" if self.m else f"{self.bits}bits"
         return f"{code}-{self.n}-{self.queries}q-{self.threads}t"
 
     def __str__(self) -> str:
         size = f"{self.n:,} x {self.row_bytes} bytes = {self.n * self.row_bytes / 1e6:.1f} MB"
         queries = {0: "", 1: ", 1 query"}.get(self.queries, f", {self.queries} queries")
         clock = "1 thread, CPU time" if self.threads == 1 else f"{self.threads} threads, wall time"
-        return f"{self.what}: {size}{queries}, {clock}"
+        parts = f" to {self.m} x {self.bits} bits" if self.m and self.bits else ""
+        return f"{self.what}{parts}: {size}{queries}, {clock}"
 
 
 class PerCall:

@@ -22,7 +22,7 @@ import pytest
 with warnings.catch_warnings():  # without the extension the twins are tested, and that is fine
     warnings.filterwarnings("ignore", "tersevec's compiled extension", RuntimeWarning)
     from tersevec import _backend
-    from tersevec._numpy import hamming, pqscan
+    from tersevec._numpy import hamming, pqencode, pqscan
 
 CI = bool(os.environ.get("CI"))
 SEED = int(os.environ.get("TERSEVEC_TEST_SEED", "0" if CI else secrets.randbelow(2**32)))
@@ -52,7 +52,7 @@ class Path:
             setattr(self, family, self._bound(module))
 
     def _bound(self, module: Any) -> types.SimpleNamespace:
-        bound = types.SimpleNamespace(block_codes=module.block_codes, rows=module.rows)
+        bound = types.SimpleNamespace(rows=module.rows)
         for name in vars(_TWINS[module.__name__.rpartition(".")[2]]):
             function = getattr(module, name, None)
             if name.startswith("_") or name == "rows" or not callable(function):
@@ -64,7 +64,7 @@ class Path:
         return bound
 
 
-_TWINS = {"hamming": hamming, "pqscan": pqscan}
+_TWINS = {"hamming": hamming, "pqencode": pqencode, "pqscan": pqscan}
 
 
 def _path(name: str) -> Path:

@@ -11,6 +11,7 @@
 namespace tersevec {
 
 void bind_hamming(pybind11::module_& parent);
+void bind_pqencode(pybind11::module_& parent);
 void bind_pqscan(pybind11::module_& parent);
 
 }  // namespace tersevec
@@ -46,5 +47,6 @@ PYBIND11_MODULE(_native, module, pybind11::mod_gil_not_used(),
         },
         "x"_a.noconvert(), "limit"_a);
     bind_hamming(module);
+    bind_pqencode(module);
     bind_pqscan(module);
 }

@@ -6,17 +6,20 @@ import functools
 import importlib
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, overload
 
 from tersevec._numpy import checks as _numpy_checks
 from tersevec._numpy import hamming as _numpy_hamming
+from tersevec._numpy import pqencode as _numpy_pqencode
 from tersevec._numpy import pqscan as _numpy_pqscan
 
 if TYPE_CHECKING:
-    from tersevec._kernels import F32, HammingKernels, PqscanKernels
+    from tersevec._kernels import F32, HammingKernels, PqencodeKernels, PqscanKernels
 
 BACKENDS = ("native", "numpy", "cuda")
-FAMILIES: tuple[Literal["hamming"], Literal["pqscan"]] = ("hamming", "pqscan")
+Family: TypeAlias = Literal["hamming", "pqencode", "pqscan"]
+FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan")
+_TWINS = {"hamming": _numpy_hamming, "pqencode": _numpy_pqencode, "pqscan": _numpy_pqscan}
 ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "neon", "neondot")
 
 
@@ -145,12 +148,17 @@ def set_backend(name: str | None) -> None:
 @overload
 def pick(family: Literal["hamming"]) -> HammingKernels: ...
 @overload
+def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
+@overload
 def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
-def pick(family: Literal["hamming", "pqscan"]) -> HammingKernels | PqscanKernels:
+@overload
+def pick(family: Family) -> HammingKernels | PqencodeKernels | PqscanKernels: ...
+def pick(family: Family) -> HammingKernels | PqencodeKernels | PqscanKernels:
     """The kernels of one family in the backend in use."""
-    if _current.name == "native":
-        return cast("HammingKernels | PqscanKernels", getattr(native()[0], family))
-    return _numpy_hamming if family == "hamming" else _numpy_pqscan
+    return cast(
+        "HammingKernels | PqencodeKernels | PqscanKernels",
+        getattr(native()[0], family) if _current.name == "native" else _TWINS[family],
+    )
 
 
 def first_beyond(x: F32, limit: float) -> int:

@@ -126,12 +126,11 @@ class BinaryCodes(BlockedCodes):
     array([[1]])
     """
 
-    _block_codes = block_codes
     _block_dtype = np.uint64
 
     def __init__(self, codes: ArrayIn) -> None:
         rows = _check.codes("codes", codes)
-        super().__init__(rows.shape[1], ((rows.shape[1] + 7) // 8, block_codes))
+        super().__init__(rows.shape[1], block_codes, (rows.shape[1] + 7) // 8, block_codes)
         self.append(rows)
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:

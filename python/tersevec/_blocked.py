@@ -25,11 +25,10 @@ def _aligned_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Codes:
 class BlockedCodes:
     """What every family's packed codes share; the family says how blocks look and are written."""
 
-    _block_codes: int
     _block_dtype: type[np.generic]
 
-    def __init__(self, n_bytes: int, block_shape: tuple[int, ...]) -> None:
-        self._n_bytes = n_bytes
+    def __init__(self, n_bytes: int, block_codes: int, *block_shape: int) -> None:
+        self._n_bytes, self._block_codes = n_bytes, block_codes
         self._storage = _aligned_zeros((0, *block_shape), self._block_dtype)
         self._count(0)
 
@@ -70,6 +69,30 @@ class BlockedCodes:
             self._grow(self._blocks_of(n))
         self._write(rows, self._storage, self._n)
         self._count(n)
+
+    def remove(self, index: int) -> None:
+        """Take out one code; the last one moves to its place.
+
+        Parameters
+        ----------
+        index : int
+            The code's number, from 0 to len(self) - 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `index` is not an integer, or no code has this number.
+
+        Notes
+        -----
+        Costs the same whatever the number of codes. No search may run in another thread meanwhile.
+        """
+        hole, last = _check.row("index", index, self._n), self._n - 1
+        first = last // self._block_codes * self._block_codes
+        moved = self._read(self._storage[first // self._block_codes :], last + 1 - first)[-1:]
+        self._write(moved, self._storage, hole)
+        self._write(np.zeros_like(moved), self._storage, last)
+        self._count(last)
 
     def _count(self, n: int) -> None:
         """n codes are there now, and their blocks are the ones to read."""

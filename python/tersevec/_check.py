@@ -109,6 +109,23 @@ def positive(name: str, value: object, most: int = ROW_LIMIT) -> int:
     return number
 
 
+def code_bits(name: str, value: object) -> int:
+    """Bits of a sub-space that product codes may have."""
+    if not isinstance(value, (int, np.integer)) or not 4 <= value <= 8:
+        raise ValueError(f"{name}: expected 4, 5, 6, 7 or 8, got {value!r}")
+    return int(value)
+
+
+def row(name: str, index: object, n: int) -> int:
+    """The number of one of n rows; negative ones do not count from the end."""
+    if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):
+        raise TypeError(f"{name}: expected an integer, got {index!r}")
+    number = operator.index(index)
+    if not 0 <= number < n:
+        raise ValueError(f"{name}: expected an integer of at least 0 and below {n}, got {number}")
+    return number
+
+
 def hamming_radius(radius: object, n_bytes: int) -> int:
     """A number of bits, cut to the bits that a code has."""
     if isinstance(radius, (bool, np.bool_)) or not hasattr(radius, "__index__"):
@@ -129,23 +146,26 @@ def float_radius(radius: object) -> float:
     return value
 
 
-def mask(name: str, x: ArrayIn, n: int) -> U8 | None:
-    """Allowed rows as uint8 (ceil(n / 8),), lowest bit first, bits past n cleared, or None."""
+def mask(name: str, x: ArrayIn, n: int, nq: int | None = None) -> U8 | None:
+    """Allowed rows as uint8 (ceil(n / 8),), lowest bit first, bits past n cleared, or None.
+
+    With nq, also a row of these for each query: (nq, ceil(n / 8)).
+    """
     if x is None:
         return None
     array = view(name, x)
     n_bytes = (n + 7) // 8
-    expected = f"expected bool of shape ({n},) or uint8 of shape ({n_bytes},)"
-    if array.dtype == np.bool_:
-        if array.shape != (n,):
-            raise ValueError(f"{name}: {expected}, got {describe(array)}")
-        return np.packbits(array, bitorder="little")
-    if array.dtype != np.uint8:
+    whose = "" if nq is None else f"for all queries or for each of {nq} "
+    expected = f"expected {whose}bool of shape ({n},) or uint8 of shape ({n_bytes},)"
+    if array.dtype not in (np.bool_, np.uint8):
         raise TypeError(f"{name}: {expected}, got {describe(array)}")
-    if array.shape != (n_bytes,):
+    width = n if array.dtype == np.bool_ else n_bytes
+    if array.shape != (width,) and (nq is None or array.shape != (nq, width)):
         raise ValueError(f"{name}: {expected} for {n} rows, got {describe(array)}")
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(np.packbits(array, axis=-1, bitorder="little"))
     packed: U8 = np.ascontiguousarray(array)
-    if n % 8 and packed[-1] >> (n % 8):
+    if n % 8 and (packed[..., -1] >> (n % 8)).any():
         packed = packed.copy()
-        packed[-1] &= (1 << n % 8) - 1
+        packed[..., -1] &= (1 << n % 8) - 1
     return packed

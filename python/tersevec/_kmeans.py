@@ -6,16 +6,14 @@ Deterministic for a seed, whatever the backend and the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tersevec._arrays import float_blocks
-from tersevec._kernels import F32, F64, I64, PqscanKernels
+from tersevec._kernels import F32, F64, I64, PqencodeKernels
 
-_ROWS_PER_CENTROID, _ROWS_AT_LEAST = 256, 65_536  # of the training sample
-_SEEDING_ROWS = 64  # per centroid
+_ROWS_PER_CENTROID, _ROWS_AT_LEAST = 512, 65_536  # of the training sample
+_START_ROWS_PER_CENTROID, _START_ROWS_AT_LEAST = 32, 1024  # of the sample that starts are drawn of
 _ENOUGH = 1e-4  # relative improvement of the objective below which a sub-space has settled
 _JITTER = 1 / 1024
 
@@ -30,21 +28,21 @@ def sample_rows(n: int, K: int, rng: np.random.Generator) -> I64 | None:
 
 def kmeans(
     x: F32,
-    m: int,
-    K: int,
+    codebooks: F32,
     *,
     max_iter: int,
-    rng: np.random.Generator,
-    kernels: PqscanKernels,
+    kernels: PqencodeKernels,
     threads: int,
     swept: Callable[[int], object],
 ) -> F32:
-    """Centroids of the m parts of the rows of x: float32 (m, K, d / m).
+    """Centroids of the m parts of the rows of x, from those given: float32 (m, K, d / m).
 
     Parameters
     ----------
     x : ndarray of float32, shape (n, d), C-contiguous
         Finite, n >= 1.
+    codebooks : ndarray of float32, shape (m, K, d / m)
+        Where the centroids start; they are not changed.
     max_iter : int
         Lloyd sweeps at most; fewer where every sub-space improves by less than 1e-4.
     swept : callable
@@ -52,12 +50,11 @@ def kmeans(
 
     Notes
     -----
-    k-means++ start on a sample, then Lloyd's sweeps; sums in float64, centroids in float32. Where
-    there are fewer distinct rows than K, centroids repeat. An empty cluster takes half of the
-    largest one.
+    Lloyd's sweeps; sums in float64, centroids in float32. Where there are fewer distinct rows than
+    K, centroids repeat. An empty cluster takes half of the largest one.
     """
+    m, K, _ = codebooks.shape
     squares = _squares(x, m)
-    codebooks = _spread_start(x, m, K, rng, kernels, threads)
     error = np.full(m, np.inf)
     for sweep in range(max_iter):
         assigned = kernels.assign(x, codebooks, threads)
@@ -83,32 +80,53 @@ def _squares(x: F32, m: int) -> F64:
     return total
 
 
-def _spread_start(
-    x: F32, m: int, K: int, rng: np.random.Generator, kernels: PqscanKernels, threads: int
+def spread_start(
+    x: F32, m: int, K: int, *, rng: np.random.Generator, kernels: PqencodeKernels, threads: int
 ) -> F32:
-    """k-means++: each next centroid is a row, with odds of its squared distance to those before."""
-    size = min(len(x), _SEEDING_ROWS * K)
+    """A start for `kmeans`, float32 (m, K, d / m): rows, with odds of their squared distance.
+
+    k-means++, but a quarter as many centroids at once as there are already: each is drawn from its
+    own share of all distances, so that those of a batch lie apart too.
+    """
+    size = min(len(x), max(_START_ROWS_PER_CENTROID * K, _START_ROWS_AT_LEAST))
     sample = np.ascontiguousarray(
         x[np.sort(rng.choice(len(x), size, replace=False, shuffle=False))]
     )
-    parts = sample.reshape(size, m, -1)
-    spaces = np.arange(m)
-    chosen = np.empty((m, K, parts.shape[2]), np.float32)
-    nearest = np.full((size, m), np.inf, np.float32)
-    drawn: npt.NDArray[Any] = rng.integers(0, size, m)
-    for k in range(K):
-        chosen[:, k] = parts[drawn, spaces]
-        newest = np.ascontiguousarray(chosen[:, k : k + 1])
-        np.minimum(
-            nearest, kernels.lookup_tables(sample, newest, "l2", threads)[:, :, 0], out=nearest
-        )
-        odds = np.cumsum(nearest, axis=0, dtype=np.float64)
-        ticket = rng.random(m)
-        drawn = np.minimum((odds <= ticket * odds[-1]).sum(0), size - 1)
-        drawn = np.where(
-            odds[-1] > 0, drawn, (ticket * size).astype(np.intp)
-        )  # every row is a centroid already
-    return chosen
+    columns = np.ascontiguousarray(sample.T).reshape(m, -1, size)
+    spaces = np.arange(m)[:, None]
+    chosen = np.empty((m, K, columns.shape[1]), np.float32)
+    nearest = np.full((m, size), np.inf, np.float32)
+    drawn = rng.integers(0, size, (m, 1))
+    n_chosen = 0
+    while True:
+        newest = np.ascontiguousarray(columns[spaces, :, drawn])
+        chosen[:, n_chosen : n_chosen + drawn.shape[1]] = newest
+        n_chosen += drawn.shape[1]
+        if n_chosen == K:
+            return chosen
+        nearest = np.minimum(nearest, _distances(sample, columns, newest, kernels, threads))
+        odds = np.cumsum(nearest, axis=1, dtype=np.float64)
+        batch = min(max(1, n_chosen // 4), K - n_chosen)
+        tickets = (np.arange(batch) + rng.random((m, batch))) / batch
+        drawn = np.empty((m, batch), np.intp)
+        for j, total in enumerate(odds[:, -1]):
+            if total > 0:
+                drawn[j] = np.searchsorted(odds[j], tickets[j] * total, side="right")
+            else:  # every row is a centroid already
+                drawn[j] = tickets[j] * size
+        drawn = np.minimum(drawn, size - 1)
+
+
+def _distances(
+    sample: F32, columns: F32, centroids: F32, kernels: PqencodeKernels, threads: int
+) -> F32:
+    """Squared distances of each part of each row to the nearest of these centroids: (m, rows)."""
+    nearest = kernels.assign(sample, centroids, threads).T.astype(np.intp)
+    total = np.zeros(nearest.shape, np.float32)
+    for t in range(columns.shape[1]):
+        apart = columns[:, t] - np.take_along_axis(centroids[:, :, t], nearest, axis=1)
+        total += apart * apart
+    return total
 
 
 def _refill(centroids: F64, counts: I64, scale: F64) -> None:

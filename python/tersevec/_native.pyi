@@ -1,6 +1,7 @@
-from tersevec._kernels import F32, HammingKernels, PqscanKernels
+from tersevec._kernels import F32, HammingKernels, PqencodeKernels, PqscanKernels
 
 hamming: HammingKernels
+pqencode: PqencodeKernels
 pqscan: PqscanKernels
 
 def first_beyond(x: F32, limit: float) -> int: ...

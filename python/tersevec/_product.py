@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check
 from tersevec._estimator import Estimator, NotFittedError
-from tersevec._kernels import F32, I64, U8, ArrayIn
+from tersevec._kernels import F32, I64, ArrayIn
 
 METRICS = ("l2", "ip", "cosine")
-SERVED_BITS = (4,)
 
 BATCH_BYTES = 8 << 20  # of the tables, and of what they lead to, alive at once
 _QUERIES = 256
@@ -28,13 +27,6 @@ def unit_rows(block: F32) -> F32:
     """The rows divided by their lengths; zero rows stay zero."""
     lengths = np.sqrt(np.square(block, dtype=np.float64).sum(axis=1, keepdims=True))
     return np.asarray(np.divide(block, np.where(lengths > 0, lengths, 1)), np.float32)
-
-
-def join_nibbles(assigned: U8) -> U8:
-    """One 4-bit number per byte, to two: the even sub-spaces are the low nibbles."""
-    codes = assigned[:, 0::2].copy()
-    codes[:, : assigned.shape[1] // 2] |= assigned[:, 1::2] << 4
-    return codes
 
 
 def training_rows(rows: npt.NDArray[Any], picked: I64 | None, metric: str) -> F32:
@@ -61,12 +53,13 @@ class ProductBase(Estimator):
     _codebooks: F32
     _columns: F32  # the codebooks as kernels search them: (n_subspaces, d / n_subspaces, 2**n_bits)
     _dim: int
+    _bits: int  # of a sub-space of the codebooks
+    _paired: tuple[F32, str, F32] | None = None  # codebooks, metric, and the tables between them
 
     def _check_parameters(self) -> int:
-        """The number of sub-spaces, if this version serves the parameters."""
+        """The number of sub-spaces, if the parameters are served."""
         m = _check.positive("n_subspaces", self.n_subspaces, _check.SUBSPACE_LIMIT)
-        if self.n_bits not in SERVED_BITS or isinstance(self.n_bits, bool):
-            raise ValueError(f"n_bits: this version serves 4, got {self.n_bits!r}")
+        _check.code_bits("n_bits", self.n_bits)
         if self.metric not in METRICS:
             raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {self.metric!r}")
         return m
@@ -103,6 +96,7 @@ class ProductBase(Estimator):
         self._codebooks = codebooks
         self._columns = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
         self._dim = codebooks.shape[0] * codebooks.shape[2]
+        self._bits = codebooks.shape[1].bit_length() - 1
 
     def _require_codebooks(self) -> None:
         if "_codebooks" not in self.__dict__:
@@ -122,7 +116,8 @@ class ProductBase(Estimator):
 
     def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
-        state.pop("_columns", None)
+        for name in ("_columns", "_paired"):
+            state.pop(name, None)
         return state
 
     @property
@@ -130,6 +125,12 @@ class ProductBase(Estimator):
         """Dimensions of the vectors."""
         self._require_codebooks()
         return self._dim
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of one code as a row."""
+        self._require_codebooks()
+        return int(len(self._codebooks) * self._bits + 7) // 8
 
     def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
         """Checked rows of the dimension that the codebooks fit, not converted."""

@@ -1,90 +1,24 @@
-"""The searching half of `ProductQuantizer`: tables, scans, and the signs of similarities."""
+"""The searching half of `ProductQuantizer`: the best codes of each query, or those within reach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check, _threads
 from tersevec._kernels import F32, I64, U8, ArrayIn
-from tersevec._product import BATCH_BYTES, ProductBase, largest_number
-from tersevec._results import RangeHits, TopK
-from tersevec._scan_codes import ScanCodes
+from tersevec._product import BATCH_BYTES, largest_number
+from tersevec._product_tables import ProductTables
+from tersevec._results import BoundedTopK, RangeHits, TopK
+from tersevec._selection import Selection, select
 
 
-def _float32_at_most(value: float) -> float:
-    """The largest float32 that is not above `value`: the same float32 distances lie within both."""
-    with np.errstate(over="ignore"):
-        rounded = np.float32(value)
-    return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded)
+class ProductSearch(ProductTables):
+    """Everything whose queries are vectors."""
 
-
-class ProductSearch(ProductBase):
-    """Everything that needs queries."""
-
-    def _searchable(self, codes: ArrayIn) -> tuple[U8, int]:
-        """What the kernels scan, and the number of codes."""
-        self._require_codebooks()
-        m = len(self._codebooks)
-        if isinstance(codes, ScanCodes):
-            if codes.n_subspaces != m:
-                raise ValueError(f"codes: expected ScanCodes of {m} sub-spaces, got {codes!r}")
-            n = len(codes)  # before the blocks: an append meanwhile only adds to them
-            return codes.blocks, n
-        rows = _check.codes("codes", codes, (m + 1) // 2)
-        return rows, len(rows)
-
-    def _signed_tables(self, Q: npt.NDArray[Any], threads: int) -> Iterator[tuple[slice, F32]]:
-        """Lookup tables whose sums ascend from best to worst: negated for similarities."""
-        for queries, tables in self._tables(Q, threads):
-            yield queries, tables if self.metric == "l2" else np.negative(tables, out=tables)
-
-    def _unsigned(self, values: F32) -> F32:
-        """The sums that the user knows; the difference from zero keeps -0.0 out."""
-        return values if self.metric == "l2" else np.subtract(np.float32(0), values, out=values)
-
-    def pack(self, codes: ArrayIn) -> ScanCodes:
-        """The codes, uint8 (n, code_size), in the layout that is fastest to search: `ScanCodes`."""
-        return ScanCodes(codes, len(self.codebooks_))
-
-    def lookup_tables(self, Q: ArrayIn, *, threads: int | None = None) -> F32:
-        """What each centroid is worth to each query: float32 (nq, n_subspaces, 2**n_bits).
-
-        The distance or similarity of a query and a code is the float32 sum of the entries that the
-        code names, one sub-space after the other. Entries are squared distances, or inner products
-        for "ip" and "cosine".
-
-        Examples
-        --------
-        >>> from tersevec.pq import ProductQuantizer
-        >>> pq = ProductQuantizer(1)
-        >>> pq.codebooks_ = [[[float(value)] for value in range(16)]]
-        >>> pq.lookup_tables([[2.0]])[0, 0, :4]
-        array([4., 1., 0., 1.], dtype=float32)
-        """
-        count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
-        result = np.empty((len(rows), *self.codebooks_.shape[:2]), np.float32)
-        for queries, tables in self._tables(rows, count):
-            result[queries] = tables
-        return result
-
-    def distances(self, Q: ArrayIn, codes: ArrayIn, *, threads: int | None = None) -> F32:
-        """Every distance of Q and `codes`: float32 (nq, n); similarities for "ip" and "cosine".
-
-        `codes` are a `ScanCodes` or uint8 rows; the values are those of `topk`, to the last bit.
-        """
-        base, n = self._searchable(codes)
-        count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
-        result = np.empty((len(rows), n), np.float32)
-        for queries, tables in self._tables(rows, count, 4 * n):
-            result[queries] = _backend.pick("pqscan").distances(tables, base, n, count)
-        return result
-
+    @overload
     def topk(
         self,
         Q: ArrayIn,
@@ -93,7 +27,37 @@ class ProductSearch(ProductBase):
         *,
         mask: ArrayIn = None,
         threads: int | None = None,
-    ) -> TopK:
+        segments: ArrayIn = None,
+        bias: ArrayIn = None,
+        guarantee: str = "exact",
+        bounds: Literal[False] = False,
+    ) -> TopK: ...
+    @overload
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        guarantee: str,
+        bounds: Literal[True],
+    ) -> BoundedTopK: ...
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        bias: ArrayIn = None,
+        guarantee: str = "exact",
+        bounds: bool = False,
+    ) -> TopK | BoundedTopK:
         """The k best codes of each query by the sums of its table, as ``TopK(values, indices)``.
 
         Parameters
@@ -104,18 +68,31 @@ class ProductSearch(ProductBase):
             The base; `n` may be 0. Rows may be strided.
         k : int
             Results per query, at least 1. It may exceed `n`.
-        mask : bool array (n,) or uint8 array (ceil(n / 8),), optional
-            Rows that may be found; packed masks are as ``numpy.packbits(..., bitorder="little")``
-            writes them.
+        mask : bool array (n,) or (nq, n), or uint8 array (ceil(n / 8),) or (nq, ceil(n / 8))
+            Optional: rows that may be found, for all queries or for each; packed masks are as
+            ``numpy.packbits(..., bitorder="little")`` writes them.
         threads : int, optional
             None means `tersevec.get_num_threads()`.
+        segments : integer array, shape (s, 2), optional
+            Ranges ``[start, stop)`` of rows that do not overlap; no other rows are searched.
+        bias : array of floats, shape (nq, s), optional
+            Added, last and in float32, to the distances or similarities of each segment's rows.
+        guarantee : {"exact", "quantised"}, default "exact"
+            "quantised" ranks by the sums of tables rounded to a byte, which saves the second look
+            at what may be among the best; it takes no `bias`.
+        bounds : bool, default False
+            With "quantised": return certified bounds of the exact values too.
 
         Returns
         -------
         TopK
             `values` float32 and `indices` int64, both (nq, k). Best first: distances ascend,
             similarities descend; ties: lower index. Where fewer than `k` rows may be found, the
-            rest is +inf (-inf for similarities) and -1.
+            rest is +inf (-inf for similarities) and -1. With ``guarantee="quantised"`` the order is
+            that of the rounded sums, and a value is the middle of its bounds.
+        BoundedTopK
+            With ``bounds=True``: ``(values, indices, lower, upper)``; the exact value of each row,
+            as `distances` gives it, lies from `lower` to `upper`.
 
         Raises
         ------
@@ -128,24 +105,23 @@ class ProductSearch(ProductBase):
         Notes
         -----
         Exact, on every backend, CPU level and number of threads, and however the queries are
-        batched.
+        batched; so are the rounded sums and their bounds.
         """
         base, n = self._searchable(codes)
         k = _check.positive("k", k)
-        allowed = None if mask is None else _check.mask("mask", mask, n)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
         search, limit = _backend.pick("pqscan").search, largest_number(self._dim)
         metric = "l2" if self.metric == "l2" else "ip"
-
-        def found(queries: F32) -> TopK:
-            best = search(queries, self._columns, metric, limit, base, n, k, allowed, count)
-            if best is None:
-                _check.finite("Q", rows, 0, limit)
-            return TopK(*cast("tuple[F32, I64]", best))
-
-        if _arrays.plain_float32(rows) and self.metric != "cosine":
-            return found(rows)
+        rare = mask is not None or segments is not None or bias is not None or bounds
+        plain = _arrays.plain_float32(rows) and self.metric != "cosine"
+        if plain and not rare and guarantee == "exact":
+            best = search(rows, self._columns, metric, limit, base, n, k, None, count)
+            if best is not None:  # or else the row of a bad number is named below
+                return TopK(*best)
+        chosen = select(mask, segments, bias, n, len(rows))
+        if guarantee != "exact" or bounds:
+            return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
             for _ in self._blocks("Q", rows):
@@ -153,8 +129,42 @@ class ProductSearch(ProductBase):
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
         for start, block in self._blocks("Q", rows, step):
             part = slice(start, start + len(block))
-            values[part], indices[part] = found(block)
+            mine = chosen.of(part)
+            given = (block, self._columns, metric, limit, base, n, k, mine.mask, count)
+            found = search(*given, segments=mine.segments, bias=mine.bias)
+            values[part], indices[part] = cast("tuple[F32, I64]", found)
         return TopK(values, indices)
+
+    def _quantised_topk(
+        self,
+        rows: npt.NDArray[Any],
+        base: U8,
+        n: int,
+        k: int,
+        chosen: Selection,
+        threads: int,
+        guarantee: str,
+        bounds: bool,
+    ) -> TopK | BoundedTopK:
+        """`topk` by the rounded tables' sums, and the middles of what bounds the exact ones."""
+        if guarantee not in ("exact", "quantised"):
+            raise ValueError(f"guarantee: expected 'exact' or 'quantised', got {guarantee!r}")
+        if guarantee == "exact":
+            raise ValueError("bounds: expected guarantee='quantised' with them, got 'exact'")
+        if chosen.bias is not None:
+            raise ValueError("bias: expected none with guarantee='quantised'")
+        shape = (len(rows), k)
+        lower, upper = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        indices = np.empty(shape, np.int64)
+        scan, segments = _backend.pick("pqscan").quantised_topk, chosen.segments
+        for part, tables in self._signed_tables(rows, threads, 16 * k):
+            mask = chosen.of(part).mask
+            found = scan(tables, base, n, k, mask, threads, segments=segments)
+            lower[part], upper[part], indices[part] = found
+        if self.metric != "l2":
+            lower, upper = self._unsigned(upper), self._unsigned(lower)
+        values = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
+        return BoundedTopK(values, indices, lower, upper) if bounds else TopK(values, indices)
 
     def range(
         self,
@@ -164,27 +174,25 @@ class ProductSearch(ProductBase):
         *,
         mask: ArrayIn = None,
         threads: int | None = None,
+        segments: ArrayIn = None,
+        bias: ArrayIn = None,
     ) -> RangeHits:
         """Every code within `radius` of each query, as ``RangeHits(offsets, indices, values)``.
 
-        For "l2" the radius is a squared distance; for "ip" and "cosine" it is the least similarity.
-        For each query best first; ties: lower index. The other arguments and the errors are those
-        of `topk`.
+        For "l2" the radius is a squared distance; for "ip" and "cosine" it is the least similarity;
+        a `bias` counts. For each query best first; ties: lower index. The other arguments and the
+        errors are those of `topk`.
         """
         base, n = self._searchable(codes)
-        limit = _check.float_radius(radius)
-        limit = _float32_at_most(limit if self.metric == "l2" else -limit)
-        allowed = _check.mask("mask", mask, n)
+        limit = self._limit(radius)
         count = _threads.resolve(threads)
-        parts = [
-            _backend.pick("pqscan").range_search(tables, base, n, limit, allowed, count)
-            for _, tables in self._signed_tables(self._vectors("Q", Q), count)
-        ]
-        ends = [np.zeros(1, np.int64)]
-        for offsets, _, _ in parts:
-            ends.append(offsets[1:] + ends[-1][-1])
-        indices = [np.empty(0, np.int64), *(part[1] for part in parts)]
-        values = [np.empty(0, np.float32), *(part[2] for part in parts)]
-        return RangeHits(
-            np.concatenate(ends), np.concatenate(indices), self._unsigned(np.concatenate(values))
-        )
+        rows = self._vectors("Q", Q)
+        chosen = select(mask, segments, bias, n, len(rows))
+        if self.metric != "l2" and chosen.bias is not None:
+            chosen = chosen._replace(bias=-chosen.bias)
+        scan, parts = _backend.pick("pqscan").range_search, []
+        for queries, tables in self._signed_tables(rows, count):
+            mine = chosen.of(queries)
+            given = (tables, base, n, limit, mine.mask, count)
+            parts.append(scan(*given, segments=mine.segments, bias=mine.bias))
+        return self._hits(parts)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tersevec._kernels import F32, I64
+
 
 class TopK(NamedTuple):
     """The best rows of every query: `values` and `indices`, best first, ties by smaller index.
@@ -40,3 +42,35 @@ class RangeHits(NamedTuple):
     offsets: npt.NDArray[np.int64]
     indices: npt.NDArray[np.int64]
     values: npt.NDArray[np.int32] | npt.NDArray[np.float32]
+
+
+class BoundedTopK(NamedTuple):
+    """`TopK` by quantised tables, and how far the exact values may be from its own.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (nq, k)
+        The middle of the two bounds; at the end the worst possible value, as in `TopK`.
+    indices : ndarray of int64, shape (nq, k)
+        Row numbers in the base, in the order of the quantised tables' sums; -1 where there is no
+        further result.
+    lower, upper : ndarrays of float32, shape (nq, k)
+        The exact value of each row lies between them, or is one of them.
+    """
+
+    values: F32
+    indices: I64
+    lower: F32
+    upper: F32
+
+
+def joined_hits(parts: list[tuple[I64, I64, F32]]) -> tuple[I64, I64, F32]:
+    """The hits of all queries from (offsets, indices, values) of some queries each."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = [np.zeros(1, np.int64)]
+    for offsets, _, _ in parts:
+        ends.append(offsets[1:] + ends[-1][-1])
+    indices = [np.empty(0, np.int64), *(part[1] for part in parts)]
+    values = [np.empty(0, np.float32), *(part[2] for part in parts)]
+    return np.concatenate(ends), np.concatenate(indices), np.concatenate(values)

@@ -7,15 +7,15 @@ import numpy as np
 from tersevec import _arrays, _backend, _check, _progress, _threads
 from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
-from tersevec._kmeans import kmeans, sample_rows
-from tersevec._product import join_nibbles, largest_number, training_rows
-from tersevec._product_search import ProductSearch
+from tersevec._kmeans import kmeans, sample_rows, spread_start
+from tersevec._product import largest_number, training_rows
+from tersevec._product_symmetric import SymmetricSearch
 from tersevec._scan_codes import ScanCodes
 
 __all__ = ["ProductQuantizer", "ScanCodes"]
 
 
-class ProductQuantizer(ProductSearch):
+class ProductQuantizer(SymmetricSearch):
     """Codes of `n_bits` per part of a vector, and their exact ranking by sums of table entries.
 
     Parameters
@@ -23,7 +23,7 @@ class ProductQuantizer(ProductSearch):
     n_subspaces : int
         Parts of a vector; it divides the dimension. A code has ``n_subspaces * n_bits`` bits.
     n_bits : int, default 4
-        Bits of a part; this version serves 4, that is 16 centroids.
+        Bits of a part: 4, 5, 6, 7 or 8, that is 16 to 256 centroids.
     metric : {"l2", "ip", "cosine"}, default "l2"
         Squared Euclidean distance, inner product, or cosine: for the last, vectors and queries are
         divided by their lengths, and rows of zeros stay zeros. Inner products and cosines are
@@ -82,8 +82,8 @@ class ProductQuantizer(ProductSearch):
         Parameters
         ----------
         X : array of float16, bfloat16, float32 or float64, shape (n, d)
-            At least ``2**n_bits`` rows. All are checked; at most 65,536, drawn at random, are
-            trained on.
+            At least ``2**n_bits`` rows. All are checked; at most 65,536 (131,072 for 8 bits), drawn
+            at random, are trained on.
         threads : int, optional
             None means `tersevec.get_num_threads()`.
         progress : bool, default False
@@ -115,30 +115,18 @@ class ProductQuantizer(ProductSearch):
             _check.finite("X", block, start, largest_number(rows.shape[1]))
         training = training_rows(rows, sample_rows(len(rows), K, rng), self.metric)
         with _progress.bar(progress, max_iter, "k-means", "sweep") as swept:
-            kernels = _backend.pick("pqscan")
+            kernels = _backend.pick("pqencode")
+            books = spread_start(training, m, K, rng=rng, kernels=kernels, threads=count)
             self.codebooks_ = kmeans(
-                training,
-                m,
-                K,
-                max_iter=max_iter,
-                rng=rng,
-                kernels=kernels,
-                threads=count,
-                swept=swept,
+                training, books, max_iter=max_iter, kernels=kernels, threads=count, swept=swept
             )
         return self
-
-    @property
-    def code_size(self) -> int:
-        """Bytes of one code as a row."""
-        m, K = self.codebooks_.shape[:2]
-        return int(m * (K.bit_length() - 1) + 7) // 8
 
     def encode(self, X: ArrayIn, *, threads: int | None = None) -> U8:
         """The codes of vectors, uint8 (n, code_size): the nearest centroid of each part.
 
-        Dense rows, least significant bit first; equally near centroids: the lower one. An even
-        sub-space is the low nibble of its byte. A ValueError names the row that holds NaN or
+        Dense rows of ``n_subspaces * n_bits`` bits, least significant bit first, padded by zeros;
+        equally near centroids: the lower one. A ValueError names the row that holds NaN or
         infinity, or the dimension that does not fit.
         """
         books = self.codebooks_
@@ -146,8 +134,8 @@ class ProductQuantizer(ProductSearch):
         rows = self._vectors("X", X)
         codes = np.empty((len(rows), self.code_size), np.uint8)
         for start, block in self._blocks("X", rows):
-            assigned = _backend.pick("pqscan").assign(block, books, count)
-            codes[start : start + len(block)] = join_nibbles(assigned)
+            assigned = _backend.pick("pqencode").assign(block, books, count)
+            codes[start : start + len(block)] = _backend.pick("pqscan").join(assigned, self._bits)
         return codes
 
     def decode(self, codes: ArrayIn) -> F32:
@@ -155,7 +143,8 @@ class ProductQuantizer(ProductSearch):
         books = self.codebooks_
         m, _, ds = books.shape
         rows = _check.codes("codes", codes, self.code_size)
+        numbers = _backend.pick("pqscan").split(rows, m, self._bits)
         vectors = np.empty((len(rows), m, ds), np.float32)
         for j, book in enumerate(books):
-            vectors[:, j] = book[rows[:, j // 2] >> 4 * (j % 2) & 15]
+            vectors[:, j] = book[numbers[:, j]]
         return vectors.reshape(len(rows), m * ds)

@@ -5,11 +5,13 @@
 
 #include "parity_hamming.h"
 #include "parity_keys.h"
+#include "parity_pqencode.h"
 #include "parity_pqscan.h"
 
 int main() {
     tersevec::parity::check_keys();
     tersevec::parity::check_hamming();
+    tersevec::parity::check_pqencode();
     tersevec::parity::check_pqscan();
     std::printf("%lld passed, 0 failed\n", static_cast<long long>(tersevec::parity::n_passed));
     return 0;

@@ -19,11 +19,16 @@ _INDEX_BITS = np.uint64(32)
 _LOWER_HALF = np.uint64(2**32 - 1)
 
 
-def row_spans(n: int, step: int, mask: U8 | None) -> Iterator[tuple[int, int]]:
-    """(start, stop) over n rows, without spans that the mask empties; `step` is a multiple of 8."""
-    for start in range(0, n, step):
-        stop = min(n, start + step)
-        if mask is None or mask[start // 8 : (stop + 7) // 8].any():
+def of_queries(mask: U8, queries: slice) -> U8:
+    """The mask, or the rows of these queries where there is one for each."""
+    return mask if mask.ndim == 1 else mask[queries]
+
+
+def row_spans(rows: range, step: int, mask: U8 | None) -> Iterator[tuple[int, int]]:
+    """(start, stop) over the rows, without spans that the mask, or each of them, empties."""
+    for start in rows[::step]:
+        stop = min(rows.stop, start + step)
+        if mask is None or mask[..., start // 8 : (stop + 7) // 8].any():
             yield start, stop
 
 
@@ -32,15 +37,20 @@ def _keys(ordinals: U32, rows: npt.NDArray[np.intp], start: int) -> U64:
     return ordinals.astype(np.uint64) << _INDEX_BITS | (rows + start).astype(np.uint64)
 
 
+def _allowed(mask: U8, start: int, count: int) -> npt.NDArray[np.bool_]:
+    """The bits of so many rows of a mask, or of a mask for each query."""
+    kept = start % 8
+    bits = np.unpackbits(mask[..., start // 8 :], axis=-1, count=kept + count, bitorder="little")
+    return bits[..., kept:].view(bool)
+
+
 def _hits(tile: Tile, limits: U32, mask: U8 | None) -> Iterator[tuple[int, U64]]:
     """(query, keys) of the allowed rows of a tile whose ordinal is below the query's limit."""
     first, start, ordinals = tile
-    below = ordinals < limits[first : first + len(ordinals), None]
+    queries = slice(first, first + len(ordinals))
+    below = ordinals < limits[queries, None]
     if mask is not None:
-        count = ordinals.shape[1]
-        below &= np.unpackbits(
-            mask[start // 8 :][: (count + 7) // 8], count=count, bitorder="little"
-        ).view(bool)
+        below &= _allowed(of_queries(mask, queries), start, ordinals.shape[1])
     for query in np.flatnonzero(below.any(axis=1)):
         rows = np.flatnonzero(below[query])
         yield first + int(query), _keys(ordinals[query, rows], rows, start)

@@ -52,14 +52,13 @@ def _words(codes: U8) -> U64:
 
 
 def pack(codes: U8, blocks: U64, start: int) -> None:
-    """Write the codes into `blocks` as codes start, start + 1, ..."""
+    """Write the codes into `blocks` as codes start, start + 1, ...; other codes stay."""
     step = _span(blocks.shape[1])
     for first in range(0, len(codes), step):
         words = _words(codes[first : first + step])
         block, kept = divmod(start + first, block_codes)
         stop = block + -(-(kept + len(words)) // block_codes)
-        lanes = np.zeros(((stop - block) * block_codes, words.shape[1]), np.uint64)
-        lanes[:kept] = blocks[block].T[:kept]
+        lanes = blocks[block:stop].transpose(0, 2, 1).reshape(-1, words.shape[1])
         lanes[kept : kept + len(words)] = words
         blocks[block:stop] = lanes.reshape(-1, block_codes, words.shape[1]).transpose(0, 2, 1)
 
@@ -104,7 +103,7 @@ def _tiles(queries: U8, codes: Codes, n: int, mask: U8 | None) -> Iterator[Tile]
     """All distances, tile by tile, rows ascending for every query."""
     wanted = _words(queries)
     step = _span(wanted.shape[1], len(wanted))
-    for start, stop in row_spans(n, step, mask):
+    for start, stop in row_spans(range(n), step, mask):
         columns = _columns(codes, start, stop)
         group = max(1, _TILE // (stop - start))
         for first in range(0, len(wanted), group):

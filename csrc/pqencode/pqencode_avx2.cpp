@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training and encoding of product codes, AVX2.
+//   step       a coordinate of a centroid: one broadcast, two products, two differences
+//   registers  8 sums for 4 rows x 2 of columns, 2 columns, 1 row; rows to assign stay in memory
+//   tail       rows that are missing repeat one that is there; columns are padded by zeros
+//   why not    fused operations: they round once where other levels round twice
+#include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_loop.h"
+#include "pqencode/pqencode_products_loop.h"
+
+namespace tersevec::pqencode::avx2 {
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::avx2,
+                                .assign = &assign<8>,
+                                .assign_anisotropic = &assign_anisotropic<8>,
+                                .products = &products<8, 2>};
+
+}  // namespace tersevec::pqencode::avx2

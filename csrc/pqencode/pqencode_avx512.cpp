@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training and encoding of product codes, AVX-512.
+//   step       a coordinate of a centroid: one broadcast, two products, two differences
+//   registers  16 for 32 rows of 8 coordinates; 16 sums for 4 rows x 4 of columns
+//   tail       rows that are missing repeat one that is there; columns are padded by zeros
+//   why not    fused operations: they round once where other levels round twice
+#include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_loop.h"
+#include "pqencode/pqencode_products_loop.h"
+
+namespace tersevec::pqencode::avx512 {
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::avx512,
+                                .assign = &assign<16>,
+                                .assign_anisotropic = &assign_anisotropic<16>,
+                                .products = &products<16, 4>};
+
+}  // namespace tersevec::pqencode::avx512

@@ -1,0 +1,194 @@
+"""Codes against codes: searches without vectors, through tables between centroids."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tersevec import _backend, _check, _progress, _threads
+from tersevec._kernels import F32, I64, U8, ArrayIn
+from tersevec._numpy.pqscan_codes import block_shape
+from tersevec._product_search import ProductSearch
+from tersevec._results import RangeHits, TopK
+
+_ROWS = 256  # of a base that are searched for at once by `self_join`: whole blocks
+
+
+class SymmetricSearch(ProductSearch):
+    """Everything whose queries are codes themselves."""
+
+    def _pairs(self, threads: int) -> F32:
+        """The tables of centroids against centroids, (K, m, K), made when first needed."""
+        books, metric = self._codebooks, "l2" if self.metric == "l2" else "ip"
+        if self._paired is None or self._paired[0] is not books or self._paired[1] != metric:
+            queries = np.ascontiguousarray(books.transpose(1, 0, 2)).reshape(-1, self._dim)
+            pairs = _backend.pick("pqscan").lookup_tables(queries, books, metric, threads)
+            self._paired = books, metric, pairs if metric == "l2" else -pairs
+        return self._paired[2]
+
+    def symmetric_topk(
+        self,
+        q_codes: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+    ) -> TopK:
+        """The k best codes of each code by the sums of centroid-to-centroid entries, as `TopK`.
+
+        Parameters
+        ----------
+        q_codes : uint8 array, shape (nq, code_size)
+            What is searched for. Rows may be strided.
+        codes, k, mask, threads
+            As in `topk`.
+
+        Returns
+        -------
+        TopK
+            As that of `topk`: distances, or similarities, of what the codes stand for.
+
+        Raises
+        ------
+        NotFittedError
+            A ValueError: there are no codebooks yet.
+        TypeError, ValueError
+            An argument has the wrong type, shape or range; the message names it.
+
+        Notes
+        -----
+        Exact and the same everywhere, as `topk` is. The first symmetric search makes tables of ``4
+        * n_subspaces * 4**n_bits`` bytes, which stay until the codebooks change.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tersevec.pq import ProductQuantizer
+        >>> pq = ProductQuantizer(2)
+        >>> pq.codebooks_ = [[[float(value)] for value in range(16)]] * 2
+        >>> pq.symmetric_topk(np.uint8([[0x21]]), np.uint8([[0x33], [0x20]]), k=2)
+        TopK(values=array([[1., 5.]], dtype=float32), indices=array([[1, 0]]))
+        """
+        base, n = self._searchable(codes)
+        wanted = _check.codes("q_codes", q_codes, self.code_size)
+        k = _check.positive("k", k)
+        allowed = _check.mask("mask", mask, n, len(wanted))
+        count = _threads.resolve(threads)
+        values, indices = _backend.pick("pqscan").symmetric_topk(
+            self._pairs(count), wanted, base, n, k, allowed, count
+        )
+        return TopK(self._unsigned(values), indices)
+
+    def symmetric_range(
+        self,
+        q_codes: ArrayIn,
+        codes: ArrayIn,
+        radius: float,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+    ) -> RangeHits:
+        """Every code within `radius` of each code, by centroid-to-centroid entries, as `RangeHits`.
+
+        The arguments are those of `range` and `symmetric_topk`, and so are the errors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tersevec.pq import ProductQuantizer
+        >>> pq = ProductQuantizer(2)
+        >>> pq.codebooks_ = [[[float(value)] for value in range(16)]] * 2
+        >>> pq.symmetric_range(np.uint8([[0x21]]), np.uint8([[0x33], [0x20]]), 4.0).indices
+        array([1])
+        """
+        base, n = self._searchable(codes)
+        wanted = _check.codes("q_codes", q_codes, self.code_size)
+        limit = self._limit(radius)
+        allowed = _check.mask("mask", mask, n, len(wanted))
+        count = _threads.resolve(threads)
+        found = _backend.pick("pqscan").symmetric_range(
+            self._pairs(count), wanted, base, n, limit, allowed, count
+        )
+        return self._hits([found])
+
+    def self_join(
+        self,
+        codes: ArrayIn,
+        radius: float,
+        *,
+        threads: int | None = None,
+        progress: bool = False,
+    ) -> RangeHits:
+        """Every pair of codes within `radius` of each other, once: near-duplicates, for example.
+
+        Parameters
+        ----------
+        codes : ScanCodes, or uint8 array of shape (n, code_size)
+            Rows may be strided.
+        radius : float
+            For "l2" the greatest squared distance, for "ip" and "cosine" the least similarity.
+        threads : int, optional
+            None means `tersevec.get_num_threads()`.
+        progress : bool, default False
+            Show a bar over the codes; needs tqdm.
+
+        Returns
+        -------
+        RangeHits
+            The hits of row i are rows j > i, best first; ties: lower index.
+
+        Raises
+        ------
+        NotFittedError
+            A ValueError: there are no codebooks yet.
+        TypeError, ValueError
+            An argument has the wrong type, shape or range; the message names it.
+
+        Notes
+        -----
+        Exact and the same everywhere; values are those of `symmetric_range`. Beside the hits, a few
+        MiB are in use.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tersevec.pq import ProductQuantizer
+        >>> pq = ProductQuantizer(2)
+        >>> pq.codebooks_ = [[[float(value)] for value in range(16)]] * 2
+        >>> hits = pq.self_join(np.uint8([[0x21], [0x33], [0x20]]), 4.0)
+        >>> hits.offsets, hits.indices, hits.values
+        (array([0, 1, 1, 1]), array([2]), array([1.], dtype=float32))
+        """
+        base, n = self._searchable(codes)
+        limit = self._limit(radius)
+        count = _threads.resolve(threads)
+        pairs, kernels = self._pairs(count), _backend.pick("pqscan")
+        parts = []
+        with _progress.bar(progress, n, "self-join", "code") as joined:
+            for start in range(0, n, _ROWS):
+                rows = self._rows(base, start, min(n, start + _ROWS))
+                behind = np.array([[start, n]], np.int64)
+                found = kernels.symmetric_range(
+                    pairs, rows, base, n, limit, None, count, segments=behind
+                )
+                parts.append(_later(found, start))
+                joined(len(rows))
+        return self._hits(parts)
+
+    def _rows(self, base: U8, start: int, stop: int) -> U8:
+        """Codes start to stop as rows; `start` is the first of a block."""
+        if base.ndim == 2:
+            return base[start:stop]
+        m = len(self._codebooks)
+        blocks = base[start // block_shape(m, self._bits)[0] :]
+        return _backend.pick("pqscan").unpack(blocks, stop - start, m, self._bits)
+
+
+def _later(found: tuple[I64, I64, F32], start: int) -> tuple[I64, I64, F32]:
+    """The hits of rows start, start + 1, ... that are rows behind them."""
+    offsets, indices, values = found
+    rows = np.repeat(np.arange(start, start + len(offsets) - 1), np.diff(offsets))
+    kept = indices > rows
+    before = np.zeros(len(kept) + 1, np.int64)
+    np.cumsum(kept, out=before[1:])
+    return before[offsets], indices[kept], values[kept]
