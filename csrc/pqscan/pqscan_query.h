@@ -6,10 +6,10 @@
 /// with base = sum of mu_j. The float32 distance differs from D by at most `slack`. So a row can
 /// only have a float distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that
 /// leaves nothing out; the rows that pass it are added again in float32, in order.
-/// Where sums only have to bound, the scale serves entries up to some times their mean, not the
-/// largest one: far entries are cut, which keeps the bound a bound, and near rows, which have none,
-/// get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too, `error`
-/// the sum over sub-spaces of what rounding took off an entry at most.
+/// Where sums only have to bound, the scale serves entries up to some times a sub-space's usual one,
+/// not the largest: far entries are cut, which keeps the bound a bound, and near rows, which have
+/// none, get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too,
+/// `error` the sum over sub-spaces of what rounding took off an entry at most.
 #pragma once
 
 #include <algorithm>
@@ -42,9 +42,10 @@ struct Bounds {
 template <class Layout>
 class Query {
 public:
-    /// Entries above this many times the mean entry are cut. Fewer and far rows pass for near ones,
-    /// more and the steps get coarse where a few sub-spaces hold most of the variance.
-    static constexpr double clip_means = 8.0;
+    /// Entries above this many times the root mean square of the sub-spaces' mean entries are cut.
+    /// Fewer and far rows pass for near ones; more and steps get coarse. The square keeps entries of
+    /// the sub-spaces that hold most of the variance.
+    static constexpr double clip_means = 3.0;
 
     /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
     Query(const float* tables, const Codes& codes, Sums sums, const TableKernels& kernels,
@@ -53,15 +54,16 @@ public:
         const int n = centroids();
         std::vector<Range> ranges(codes.m);
         kernels.ranges(tables, codes.m, n, ranges.data());
-        double span = 0.0, mean = 0.0;
+        double span = 0.0, squares = 0.0;
         for (const Range& range : ranges) {
             span = std::max(span, double{range.most} - double{range.least});
             magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
-            mean += double{range.mean} - double{range.least};
+            const double mean = double{range.mean} - double{range.least};
+            squares += mean * mean;
         }
-        if (sums == Sums::bound && mean > 0.0) {
-            span = std::min(span, clip_means * mean / static_cast<double>(codes.m));
+        if (sums == Sums::bound && squares > 0.0) {
+            span = std::min(span, clip_means * std::sqrt(squares / static_cast<double>(codes.m)));
         }
         scale_ = span > 0.0 ? std::min(Layout::limit / span, 1e30) : 0.0;  // 1e30: a float holds it
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
@@ -126,14 +128,19 @@ private:
 
     template <class CodeOf>
     void add(CodeOf code_of, float* sums) const noexcept {
-        const decltype(code_of(0)) codes[together] = {code_of(0), code_of(1), code_of(2),
-                                                      code_of(3), code_of(4), code_of(5),
-                                                      code_of(6), code_of(7)};
+        constexpr int step = 64;
+        std::uint8_t numbers[together][step];
         const int n = centroids();
-        for (std::int64_t j = 0; j < codes_.m; ++j) {
-            const float* entries = tables_ + n * j;
+        for (std::int64_t j = 0; j < codes_.m; j += step) {
+            const auto count = static_cast<int>(std::min<std::int64_t>(step, codes_.m - j));
             for (int r = 0; r < together; ++r) {
-                sums[r] += entries[codes[r][j]];
+                code_of(r).read(j, count, numbers[r]);
+            }
+            const float* entries = tables_ + n * j;
+            for (int i = 0; i < count; ++i, entries += n) {
+                for (int r = 0; r < together; ++r) {
+                    sums[r] += entries[numbers[r][i]];
+                }
             }
         }
     }

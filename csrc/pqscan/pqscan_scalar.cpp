@@ -20,10 +20,10 @@ struct Block {
     }
 
     template <int Q>
-    static bool sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
-                     std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
+    static unsigned sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
+                         std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
         static_assert(Q == tile);
-        bool any = false;
+        unsigned any = 0;
         for (int c = 0; c < Layout::block_codes; ++c) {
             sums[c] = start[0];
             for (std::int64_t j = 0; j < m; ++j) {
