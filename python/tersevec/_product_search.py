@@ -109,14 +109,13 @@ class ProductSearch(ProductTables):
                 _check.finite("Q", rows, 0, limit)
             return TopK(*cast("tuple[F32, I64]", best))
 
-        if _arrays.plain_float32(rows) and self.metric != "cosine":
+        if _arrays.plain_float32(rows) and self.metric != "cosine" and self._rotation is None:
             return found(rows, chosen)
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
-            for _ in self._blocks("Q", rows):
-                pass
+            self._refuse_bad_numbers("Q", rows)
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        for start, block in self._blocks("Q", rows, step):
+        for start, block in self._blocks("Q", rows, count, step):
             part = slice(start, start + len(block))
             values[part], indices[part] = found(block, chosen.of(part))
         return TopK(values, indices)
