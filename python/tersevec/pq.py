@@ -60,7 +60,9 @@ class ProductQuantizer(SymmetricSearch):
     sub-space after the other, and not an approximation of it; equal on every backend, CPU level and
     number of threads. After Jégou, Douze and Schmid, "Product quantization for nearest neighbor
     search", 2011; the scan is after André, Kermarrec and Le Scouarnec, "Cache locality is not
-    enough", 2015.
+    enough", 2015; "opq" after Ge, He, Ke and Sun, "Optimized product quantization", 2013; the
+    anisotropic loss, with a threshold of 0.2, after Guo et al., "Accelerating large-scale inference
+    with anisotropic vector quantization", 2020.
 
     Examples
     --------
@@ -70,6 +72,12 @@ class ProductQuantizer(SymmetricSearch):
     >>> pq = ProductQuantizer(4, random_state=0).fit(X)
     >>> pq.topk(X[:1], pq.pack(pq.encode(X)), k=3).indices.shape
     (1, 3)
+
+    Fewer errors for the same bytes, and better ones for inner products:
+
+    >>> pq = ProductQuantizer(4, metric="ip", rotation="opq", loss="anisotropic", random_state=0)
+    >>> pq.fit(X).rotation_.shape
+    (8, 8)
     """
 
     def __init__(
