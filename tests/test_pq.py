@@ -293,6 +293,8 @@ def test_parameters_are_stored_unchanged_read_and_set_by_name():
         "n_subspaces": 8,
         "n_bits": 4,
         "metric": "ip",
+        "rotation": None,
+        "loss": "reconstruction",
         "max_iter": 25,
         "random_state": state,
     }

@@ -111,12 +111,13 @@ class ProductSearch(ProductTables):
         k = _check.positive("k", k)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        search, limit = _backend.pick("pqscan").search, largest_number(self._dim)
+        search, columns = _backend.pick("pqscan").search, self._columns
         metric = "l2" if self.metric == "l2" else "ip"
         rare = mask is not None or segments is not None or bias is not None or bounds
-        plain = _arrays.plain_float32(rows) and self.metric != "cosine"
-        if plain and not rare and guarantee == "exact":
-            best = search(rows, self._columns, metric, limit, base, n, k, None, count)
+        plain = self.metric != "cosine" and self._rotation is None and guarantee == "exact"
+        if plain and not rare and _arrays.plain_float32(rows):
+            limit = largest_number(self._dim)
+            best = search(rows, columns, metric, limit, base, n, k, None, count)
             if best is not None:  # or else the row of a bad number is named below
                 return TopK(*best)
         chosen = select(mask, segments, bias, n, len(rows))
@@ -124,13 +125,12 @@ class ProductSearch(ProductTables):
             return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
-            for _ in self._blocks("Q", rows):
-                pass
+            self._refuse_bad_numbers("Q", rows)
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        for start, block in self._blocks("Q", rows, step):
+        for start, block in self._blocks("Q", rows, count, step):
             part = slice(start, start + len(block))
-            mine = chosen.of(part)
-            given = (block, self._columns, metric, limit, base, n, k, mine.mask, count)
+            mine, limit = chosen.of(part), _check.FLOAT32_MAX  # the block's numbers are known
+            given = (block, columns, metric, limit, base, n, k, mine.mask, count)
             found = search(*given, segments=mine.segments, bias=mine.bias)
             values[part], indices[part] = cast("tuple[F32, I64]", found)
         return TopK(values, indices)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from tersevec import _arrays, _backend, _check, _progress, _threads
+from tersevec import _arrays, _backend, _check, _threads
+from tersevec._anisotropic import parallel_weight
 from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
-from tersevec._kmeans import kmeans, sample_rows, spread_start
+from tersevec._kmeans import sample_rows
 from tersevec._product import largest_number, training_rows
 from tersevec._product_symmetric import SymmetricSearch
+from tersevec._rotation import decoded
 from tersevec._scan_codes import ScanCodes
+from tersevec._train import train
 
 __all__ = ["ProductQuantizer", "ScanCodes"]
+
+_DECODED = 4096  # rows at a time
 
 
 class ProductQuantizer(SymmetricSearch):
@@ -28,15 +33,24 @@ class ProductQuantizer(SymmetricSearch):
         Squared Euclidean distance, inner product, or cosine: for the last, vectors and queries are
         divided by their lengths, and rows of zeros stay zeros. Inner products and cosines are
         similarities: larger is better.
+    rotation : {None, "opq", "random"}, default None
+        What turns vectors before they are cut: "opq" learns the rotation under which codes lose
+        least; "random" evens the parts out.
+    loss : {"reconstruction", "anisotropic"}, default "reconstruction"
+        What codes and codebooks keep low: the squared error, or that with errors along a vector's
+        own direction weighted more, which the largest inner products suffer from. It pays for "ip"
+        and "cosine".
     max_iter : int, default 25
-        Most k-means sweeps.
+        Most sweeps of k-means, and of each stage that `rotation` and `loss` add.
     random_state : int, numpy.random.Generator or None
-        Where the start of k-means comes from.
+        Where random rotations and the start of k-means come from.
 
     Attributes
     ----------
     codebooks_ : ndarray of float32, shape (n_subspaces, 2**n_bits, d / n_subspaces)
-        The centroids; assign foreign ones at will.
+        The centroids, in the rotated space; assign foreign ones at will.
+    rotation_ : ndarray of float32, shape (d, d), or None
+        A vector v is cut and encoded as ``v @ rotation_``; assignable too.
     n_features_in_ : int
         Dimensions d.
 
@@ -46,7 +60,9 @@ class ProductQuantizer(SymmetricSearch):
     sub-space after the other, and not an approximation of it; equal on every backend, CPU level and
     number of threads. After Jégou, Douze and Schmid, "Product quantization for nearest neighbor
     search", 2011; the scan is after André, Kermarrec and Le Scouarnec, "Cache locality is not
-    enough", 2015.
+    enough", 2015; "opq" after Ge, He, Ke and Sun, "Optimized product quantization", 2013; the
+    anisotropic loss, with a threshold of 0.2, after Guo et al., "Accelerating large-scale inference
+    with anisotropic vector quantization", 2020.
 
     Examples
     --------
@@ -56,6 +72,12 @@ class ProductQuantizer(SymmetricSearch):
     >>> pq = ProductQuantizer(4, random_state=0).fit(X)
     >>> pq.topk(X[:1], pq.pack(pq.encode(X)), k=3).indices.shape
     (1, 3)
+
+    Fewer errors for the same bytes, and better ones for inner products:
+
+    >>> pq = ProductQuantizer(4, metric="ip", rotation="opq", loss="anisotropic", random_state=0)
+    >>> pq.fit(X).rotation_.shape
+    (8, 8)
     """
 
     def __init__(
@@ -64,6 +86,8 @@ class ProductQuantizer(SymmetricSearch):
         n_bits: int = 4,
         *,
         metric: str = "l2",
+        rotation: str | None = None,
+        loss: str = "reconstruction",
         max_iter: int = 25,
         random_state: int | np.random.Generator | None = None,
     ) -> None:
@@ -71,6 +95,8 @@ class ProductQuantizer(SymmetricSearch):
         self.n_subspaces = n_subspaces
         self.n_bits = n_bits
         self.metric = metric
+        self.rotation = rotation
+        self.loss = loss
         self.max_iter = max_iter
         self.random_state = random_state
 
@@ -97,8 +123,8 @@ class ProductQuantizer(SymmetricSearch):
 
         Notes
         -----
-        k-means in every sub-space. The same seed gives the same codebooks, whatever the number of
-        threads.
+        k-means in every sub-space; a learned rotation and anisotropic codebooks take as many sweeps
+        each again. The same seed gives the same codebooks, whatever the number of threads.
         """
         m, K = self._check_parameters(), 2**self.n_bits
         max_iter = _check.positive("max_iter", self.max_iter)
@@ -111,19 +137,28 @@ class ProductQuantizer(SymmetricSearch):
             )
         if len(rows) < K:
             raise ValueError(f"X: expected at least 2**n_bits = {K} rows, got {len(rows)}")
+        limit = largest_number(rows.shape[1], self.rotation is not None)
         for start, block in _arrays.float_blocks(rows):
-            _check.finite("X", block, start, largest_number(rows.shape[1]))
+            _check.finite("X", block, start, limit)
         training = training_rows(rows, sample_rows(len(rows), K, rng), self.metric)
-        with _progress.bar(progress, max_iter, "k-means", "sweep") as swept:
-            kernels = _backend.pick("pqencode")
-            books = spread_start(training, m, K, rng=rng, kernels=kernels, threads=count)
-            self.codebooks_ = kmeans(
-                training, books, max_iter=max_iter, kernels=kernels, threads=count, swept=swept
-            )
+        learned = train(
+            training,
+            m,
+            K,
+            rotation=self.rotation,
+            loss=self.loss,
+            max_iter=max_iter,
+            rng=rng,
+            threads=count,
+            progress=progress,
+        )
+        self._hold(learned.codebooks, learned.rotation)
         return self
 
     def encode(self, X: ArrayIn, *, threads: int | None = None) -> U8:
         """The codes of vectors, uint8 (n, code_size): the nearest centroid of each part.
+
+        With ``loss="anisotropic"``, those that a descent over the parts finds from there.
 
         Dense rows of ``n_subspaces * n_bits`` bits, least significant bit first, padded by zeros;
         equally near centroids: the lower one. A ValueError names the row that holds NaN or
@@ -132,19 +167,29 @@ class ProductQuantizer(SymmetricSearch):
         books = self.codebooks_
         count = _threads.resolve(threads)
         rows = self._vectors("X", X)
+        kernels, join = _backend.pick("pqencode"), _backend.pick("pqscan").join
         codes = np.empty((len(rows), self.code_size), np.uint8)
-        for start, block in self._blocks("X", rows):
-            assigned = _backend.pick("pqencode").assign(block, books, count)
-            codes[start : start + len(block)] = _backend.pick("pqscan").join(assigned, self._bits)
+        for start, block in self._blocks("X", rows, count):
+            if self.loss == "anisotropic":
+                eta = parallel_weight(self._dim)
+                assigned = kernels.assign_anisotropic(block, books, eta, count)
+            else:
+                assigned = kernels.assign(block, books, count)
+            codes[start : start + len(block)] = join(assigned, self._bits)
         return codes
 
     def decode(self, codes: ArrayIn) -> F32:
         """The vectors that codes stand for, float32 (n, d); of unit scale for "cosine"."""
         books = self.codebooks_
-        m, _, ds = books.shape
         rows = _check.codes("codes", codes, self.code_size)
-        numbers = _backend.pick("pqscan").split(rows, m, self._bits)
-        vectors = np.empty((len(rows), m, ds), np.float32)
-        for j, book in enumerate(books):
-            vectors[:, j] = book[numbers[:, j]]
-        return vectors.reshape(len(rows), m * ds)
+        back = None if self._rotation is None else np.ascontiguousarray(self._rotation.T)
+        vectors = np.empty((len(rows), self._dim), np.float32)
+        for start in range(0, len(rows), _DECODED):
+            part = slice(start, start + _DECODED)
+            numbers = _backend.pick("pqscan").split(rows[part], len(books), self._bits)
+            block = decoded(numbers, books)
+            if back is not None:
+                count = _threads.get_num_threads()
+                block = _backend.pick("pqencode").products(block, back, count)
+            vectors[part] = block
+        return vectors
