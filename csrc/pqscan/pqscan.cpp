@@ -2,6 +2,7 @@
 #include "pqscan/pqscan.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/kernel_table.h"
 #include "pqscan/pqscan_codes.h"
@@ -154,7 +155,7 @@ void distances(const float* tables, std::int64_t n_queries, Codes codes, int thr
                     const float* table = tables + q * codes.m * codes.centroids();
                     const std::uint8_t* block = run.blocks;
                     for (std::int64_t row = 0; row < run.n_rows; row += Layout::block_codes) {
-                        if constexpr (Layout::slots == 16) {
+                        if constexpr (std::is_same_v<Layout, Nibbles>) {
                             kernel4(table, block, codes.m, sums);
                         } else {
                             wide_distances<Layout>(table, block, codes.m, codes.centroids(), sums);

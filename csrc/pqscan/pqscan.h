@@ -64,7 +64,7 @@ using Below = void (*)(const Scan&, const std::int32_t* bounds, Key* const* hits
 enum class Metric : std::uint8_t { l2, ip };
 
 struct Range {
-    float least, most, mean;
+    float least, most, mean, variance;
 };
 
 /// A query's tables before a scan: (m, n) entries, n a multiple of 16; quantised, m times `slots`
@@ -77,6 +77,9 @@ struct TableKernels {
     /// (entry - least) * scale, rounded down and at most `limit`.
     void (*quantise)(const float* tables, std::int64_t m, std::int64_t n, const Range* ranges,
                      float scale, int limit, int slots, std::uint8_t* out) noexcept;
+    /// Coarse tables (m, slots): out[k] = the least of entries k, k + slots, and so on.
+    void (*fold)(const float* tables, std::int64_t m, std::int64_t n, int slots,
+                 float* out) noexcept;
     /// Sum over sub-spaces of the largest entry - least - level * step, in float64.
     double (*error)(const float* tables, std::int64_t m, std::int64_t n, const Range* ranges,
                     double step, int slots, const std::uint8_t* quantised) noexcept;
@@ -84,9 +87,12 @@ struct TableKernels {
 
 struct Kernels {
     Isa isa;
-    Below below4 = nullptr;  ///< codes of 4 bits
-    Below below6 = nullptr;  ///< of 5 and 6
-    Below below8 = nullptr;  ///< of 7 and 8
+    Below below4 = nullptr;     ///< codes of 4 bits
+    Below below6 = nullptr;     ///< of 5 and 6
+    Below below8 = nullptr;     ///< of 7 and 8
+    Below below6by4 = nullptr;  ///< at coarser grains: see pqscan_layout.h; null where not faster
+    Below below8by6 = nullptr;
+    Below below8by7 = nullptr;
     /// out[r] = float distance of the 4-bit block's code r, all 32 of them. `tables` (m, 16).
     void (*distances4)(const float* tables, const std::uint8_t* block, std::int64_t m,
                        float* out) noexcept = nullptr;

@@ -30,7 +30,7 @@ std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
 }
 
 struct NibbleAdder {
-    using Layout = Nibbles;
+    using Grain = By<Nibbles, 4>;
     static constexpr int tile = 2;
     struct Sums {
         __m256i front_u16;  // codes 0 .. 7 | 16 .. 23
@@ -173,11 +173,16 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::avx2,
-                                .below4 = &below<Sums16Block<NibbleAdder>>,
-                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 4>>>,
-                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 4>>>,
-                                .distances4 = &distances,
-                                .tables = &table_kernels};
+constinit const Kernels kernels{
+    .isa = Isa::avx2,
+    .below4 = &below<Sums16Block<NibbleAdder>>,
+    .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 4>>>,
+    .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 4>>>,
+    .below6by4 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 4>, 4>>>,
+    .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 4>>>,
+    .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
+    .distances4 = &distances,
+    .tables = &table_kernels,
+};
 
 }  // namespace tersevec::pqscan::avx2

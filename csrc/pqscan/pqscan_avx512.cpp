@@ -29,7 +29,7 @@ std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
 }
 
 struct NibbleAdder {
-    using Layout = Nibbles;
+    using Grain = By<Nibbles, 4>;
     static constexpr int tile = 4;
     struct Sums {
         __m512i lanes_u16;  // codes 0 2 .. 14 | 1 3 .. 15 | 16 18 .. 30 | 17 19 .. 31
@@ -157,11 +157,16 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::avx512,
-                                .below4 = &below<Sums16Block<NibbleAdder>>,
-                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 4>>>,
-                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 4>>>,
-                                .distances4 = &distances,
-                                .tables = &table_kernels};
+constinit const Kernels kernels{
+    .isa = Isa::avx512,
+    .below4 = &below<Sums16Block<NibbleAdder>>,
+    .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 4>>>,
+    .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 4>>>,
+    .below6by4 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 4>, 4>>>,
+    .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 4>>>,
+    .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
+    .distances4 = &distances,
+    .tables = &table_kernels,
+};
 
 }  // namespace tersevec::pqscan::avx512

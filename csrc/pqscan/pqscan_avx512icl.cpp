@@ -31,7 +31,7 @@ std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
 }
 
 struct NibbleBlock {
-    using Layout = Nibbles;
+    using Grain = By<Nibbles, 4>;
     static constexpr int tile = 8;
 
     /// 64 bytes -> indices of codes 0..15 and of codes 16..31.
@@ -65,7 +65,7 @@ struct NibbleBlock {
     }
 
     static std::uint64_t signs(const std::int32_t* sums) noexcept {
-        return sign_bits(sums, Layout::block_codes);
+        return sign_bits(sums, Grain::block_codes);
     }
 
     template <int Q>
@@ -123,21 +123,21 @@ struct V : Register<64> {
                                              high, four, 0xe4);
     }
 
-    template <class Layout>
+    template <class Grain>
     struct Numbers {
         __m512i x;
         Numbers() = default;
         explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {}
     };
-    template <class Layout>
-    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+    template <class Grain>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Grain>& numbers) noexcept {
         return (u8)_mm512_permutexvar_epi8(numbers.x, _mm512_loadu_si512(table));
     }
 
-    template <class Layout, int Q>
+    template <class Grain, int Q>
     static void step(const std::uint8_t* tables, std::int64_t table_bytes,
                      const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
-        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
+        step_by_query<V, Grain, Q>(tables, table_bytes, lines, subspaces, sums);
     }
 
     static bool any(u16 lanes) noexcept {
@@ -151,7 +151,7 @@ struct V : Register<64> {
 /// Four quarters of the table, the later ones where the number's upper bits say so. vpermi2b looks
 /// up in two quarters, but takes three operations.
 template <>
-struct V::Numbers<Octets> {
+struct V::Numbers<By<Octets, 8>> {
     __m512i x;
     __mmask64 bit6, bit7, both;
     Numbers() = default;
@@ -162,7 +162,8 @@ struct V::Numbers<Octets> {
     }
 };
 template <>
-V::u8 V::look_up<Octets>(const std::uint8_t* table, const Numbers<Octets>& numbers) noexcept {
+V::u8 V::look_up<By<Octets, 8>>(const std::uint8_t* table,
+                                const Numbers<By<Octets, 8>>& numbers) noexcept {
     const __m512i x = numbers.x;
     __m512i found = _mm512_permutexvar_epi8(x, _mm512_loadu_si512(table));
     found = _mm512_mask_permutexvar_epi8(found, numbers.bit6, x, _mm512_loadu_si512(table + 64));
@@ -171,12 +172,34 @@ V::u8 V::look_up<Octets>(const std::uint8_t* table, const Numbers<Octets>& numbe
                                             _mm512_loadu_si512(table + 192));
 }
 
+/// Two halves.
+template <>
+struct V::Numbers<By<Octets, 7>> {
+    __m512i x;
+    __mmask64 bit6;
+    Numbers() = default;
+    explicit Numbers(u8 numbers) noexcept : x((__m512i)numbers) {
+        bit6 = _mm512_movepi8_mask(_mm512_add_epi8(x, x));
+    }
+};
+template <>
+V::u8 V::look_up<By<Octets, 7>>(const std::uint8_t* table,
+                                const Numbers<By<Octets, 7>>& numbers) noexcept {
+    const __m512i x = numbers.x;
+    const __m512i found = _mm512_permutexvar_epi8(x, _mm512_loadu_si512(table));
+    return (u8)_mm512_mask_permutexvar_epi8(found, numbers.bit6, x, _mm512_loadu_si512(table + 64));
+}
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::avx512icl,
-                                .below4 = &below<NibbleBlock>,
-                                .below6 = &below<Sums16Block<WideAdder<V, Sextets, 8>>>,
-                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>};
+constinit const Kernels kernels{
+    .isa = Isa::avx512icl,
+    .below4 = &below<NibbleBlock>,
+    .below6 = &below<Sums16Block<WideAdder<V, By<Sextets, 6>, 8>>>,
+    .below8 = &below<Sums16Block<WideAdder<V, By<Octets, 8>, 2>>>,
+    .below8by6 = &below<Sums16Block<WideAdder<V, By<Octets, 6>, 8>>>,
+    .below8by7 = &below<Sums16Block<WideAdder<V, By<Octets, 7>, 4>>>,
+};
 
 }  // namespace tersevec::pqscan::avx512icl

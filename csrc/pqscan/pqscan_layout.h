@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The three layouts of blocks. Each one says
+/// The three layouts of blocks, and the grains at which tables are looked up in them.
+///
+/// A layout says
 ///   block_codes        codes of a block
-///   slots              entries of a sub-space's quantised table
-///   limit              largest entry: `together` of them add up in a byte
-///   padding            quantised tables are zero padded to a multiple of so many sub-spaces
-///   sums16_subspaces   what 16-bit sums hold: sums16_subspaces * limit < 2^16
 ///   lines(m)           lines of `line_bytes` in a block
 ///   get, put           one code's number of a sub-space
 ///   read               one code's numbers of sub-spaces j .. j + count - 1, j a multiple of 4
+/// A grain is a layout and how many of a number's lower bits look up: `slots` entries a table. Fewer
+/// than the number has make a coarse table, each entry the least of those that share these bits: its
+/// sums still bound from below, and cost a half or a quarter of the look-ups.
 #pragma once
 
 #include "pqscan/pqscan.h"
@@ -17,9 +18,7 @@ namespace tersevec::pqscan {
 /// 4 bits: one line of 16 bytes a sub-space, two codes a byte.
 ///   byte 16 j + t = code(t, j) | code(t + 16, j) << 4        t = 0..15
 struct Nibbles {
-    static constexpr int block_codes = 32, line_bytes = 16, slots = 16;
-    static constexpr int limit = 127, together = 2, padding = 8, sums16_subspaces = 512;
-    static constexpr Below Kernels::* below = &Kernels::below4;
+    static constexpr int block_codes = 32, line_bytes = 16;
 
     static std::int64_t lines(std::int64_t m) noexcept { return m; }
     static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
@@ -42,9 +41,7 @@ struct Nibbles {
 ///   byte 64 (3 g + i) + t = code(t, 4 g + i) | (code(t, 4 g + 3) >> 2 i & 3) << 6        i = 0..2
 /// m % 4 sub-spaces that are left over have a line each.
 struct Sextets {
-    static constexpr int block_codes = 64, line_bytes = 64, slots = 64;
-    static constexpr int limit = 63, together = 4, padding = 4, sums16_subspaces = 1024;
-    static constexpr Below Kernels::* below = &Kernels::below6;
+    static constexpr int block_codes = 64, line_bytes = 64;
 
     static std::int64_t lines(std::int64_t m) noexcept { return m / 4 * 3 + m % 4; }
     static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
@@ -84,9 +81,7 @@ struct Sextets {
 /// 7 and 8 bits: one line of 64 bytes a sub-space, one byte a code.
 ///   byte 64 j + t = code(t, j)
 struct Octets {
-    static constexpr int block_codes = 64, line_bytes = 64, slots = 256;
-    static constexpr int limit = 127, together = 2, padding = 2, sums16_subspaces = 512;
-    static constexpr Below Kernels::* below = &Kernels::below8;
+    static constexpr int block_codes = 64, line_bytes = 64;
 
     static std::int64_t lines(std::int64_t m) noexcept { return m; }
     static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
@@ -108,11 +103,52 @@ std::int64_t block_bytes_of(std::int64_t m) noexcept {
     return Layout::lines(m) * Layout::line_bytes;
 }
 
-/// Of one query's quantised tables.
-template <class Layout>
-std::int64_t table_bytes_of(std::int64_t m) noexcept {
-    return (m + Layout::padding - 1) / Layout::padding * Layout::padding * Layout::slots;
+/// Entries of at most `limit`: `together` of them add up in a byte, those of `sums16_subspaces` in
+/// 16 bits. Quantised tables are zero padded to a multiple of `padding` sub-spaces.
+template <class Layout, int Bits>
+struct By : Layout {
+    static constexpr int bits = Bits, slots = 1 << Bits;
+    static constexpr int limit = 63, together = 4, padding = 4, sums16_subspaces = 1024;
+};
+template <int Bits>
+    requires(Bits > 6)
+struct By<Octets, Bits> : Octets {
+    static constexpr int bits = Bits, slots = 1 << Bits;
+    static constexpr int limit = 127, together = 2, padding = 2, sums16_subspaces = 512;
+};
+template <>
+struct By<Nibbles, 4> : Nibbles {
+    static constexpr int bits = 4, slots = 16;
+    static constexpr int limit = 127, together = 2, padding = 8, sums16_subspaces = 512;
+};
+
+/// What the scan knows of a grain.
+struct Grain {
+    int bits, slots, limit, padding;
+    Below Kernels::* below;
+
+    /// Of one query's quantised tables.
+    std::int64_t table_bytes(std::int64_t m) const noexcept {
+        return (m + padding - 1) / padding * padding * slots;
+    }
+};
+template <class G>
+constexpr Grain grain(Below Kernels::* below) noexcept {
+    return {G::bits, G::slots, G::limit, G::padding, below};
 }
+
+/// Of a layout, coarsest first.
+template <class Layout>
+inline constexpr Grain grains[1] = {};
+template <>
+inline constexpr Grain grains<Nibbles>[] = {grain<By<Nibbles, 4>>(&Kernels::below4)};
+template <>
+inline constexpr Grain grains<Sextets>[] = {grain<By<Sextets, 4>>(&Kernels::below6by4),
+                                            grain<By<Sextets, 6>>(&Kernels::below6)};
+template <>
+inline constexpr Grain grains<Octets>[] = {grain<By<Octets, 6>>(&Kernels::below8by6),
+                                           grain<By<Octets, 7>>(&Kernels::below8by7),
+                                           grain<By<Octets, 8>>(&Kernels::below8)};
 
 /// Calls task(layout) for codes of this width.
 template <class Task>

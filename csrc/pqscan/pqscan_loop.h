@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The loop over blocks, once for every level and layout. `Block` does one block against Q queries:
-///   Layout, and static constexpr int tile: the most queries it takes at a time
+///   Grain, and static constexpr int tile: the most queries it takes at a time
 ///   template <int Q> static unsigned sums(tables, table_bytes, block, m, start, sums):
 ///       sum = start[q] + quantised sum for each query and code of the block; bit q of the result
 ///       is whether one of query q's is negative; then sums[q * block_codes ...] holds them.
@@ -36,7 +36,7 @@ std::uint64_t allowed_rows(const Scan& scan, int q, std::int64_t row, int count)
 template <class Block, int Q>
 void below_tile(const Scan& scan, int q, const std::int32_t* bounds, Key* const* hits,
                 std::int64_t* n_hits) noexcept {
-    constexpr int block_codes = Block::Layout::block_codes;
+    constexpr int block_codes = Block::Grain::block_codes;
     const std::uint8_t* tables = scan.tables + q * scan.table_bytes;
     std::int32_t start[Q];
     for (int i = 0; i < Q; ++i) {
@@ -46,7 +46,7 @@ void below_tile(const Scan& scan, int q, const std::int32_t* bounds, Key* const*
     const std::uint8_t* block = scan.blocks;
     std::uint64_t kept = ~std::uint64_t{0} << scan.skipped_rows;
     for (std::int64_t row = 0; row < scan.n_rows;
-         row += block_codes, block += block_bytes_of<typename Block::Layout>(scan.m)) {
+         row += block_codes, block += block_bytes_of<typename Block::Grain>(scan.m)) {
         const std::int64_t left = scan.n_rows - row;
         const int count = left < block_codes ? static_cast<int>(left) : block_codes;
         const std::uint64_t allowed = allowed_rows<Q>(scan, q, row, count) & kept;

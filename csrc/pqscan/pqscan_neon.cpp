@@ -26,7 +26,7 @@ std::uint64_t sign_bits(const std::int32_t* sums, int count) noexcept {
 }
 
 struct NibbleAdder {
-    using Layout = Nibbles;
+    using Grain = By<Nibbles, 4>;
     static constexpr int tile = 4;
     struct Sums {
         uint16x8_t u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
@@ -94,28 +94,32 @@ struct NibbleAdder {
 
 /// 5 to 8 bits: tbl looks up in 64 bytes, an index beyond them gives 0; tbx leaves what was there.
 struct V : Register<16> {
-    template <class Layout>
+    template <class Grain>
     struct Numbers {
         uint8x16_t x;
         Numbers() = default;
-        explicit Numbers(u8 numbers) noexcept : x((uint8x16_t)numbers) {}
+        explicit Numbers(u8 numbers) noexcept
+            : x((uint8x16_t)(numbers & static_cast<std::uint8_t>(Grain::slots - 1))) {}
     };
-    template <class Layout>
-    static u8 look_up(const std::uint8_t* table, const Numbers<Layout>& numbers) noexcept {
+    template <class Grain>
+    static u8 look_up(const std::uint8_t* table, const Numbers<Grain>& numbers) noexcept {
         uint8x16_t x = numbers.x;
+        if constexpr (Grain::slots == 16) {
+            return (u8)vqtbl1q_u8(vld1q_u8(table), x);
+        }
         uint8x16_t found = vqtbl4q_u8(vld1q_u8_x4(table), x);
 #pragma GCC unroll 3
-        for (int part = 64; part < Layout::slots; part += 64) {
+        for (int part = 64; part < Grain::slots; part += 64) {
             x = vsubq_u8(x, vdupq_n_u8(64));
             found = vqtbx4q_u8(found, vld1q_u8_x4(table + part), x);
         }
         return (u8)found;
     }
 
-    template <class Layout, int Q>
+    template <class Grain, int Q>
     static void step(const std::uint8_t* tables, std::int64_t table_bytes,
                      const std::uint8_t* lines, int subspaces, Running<V>* sums) noexcept {
-        step_by_query<V, Layout, Q>(tables, table_bytes, lines, subspaces, sums);
+        step_by_query<V, Grain, Q>(tables, table_bytes, lines, subspaces, sums);
     }
 
     static bool any(u16 lanes) noexcept { return vmaxvq_u16((uint16x8_t)lanes) != 0; }
@@ -127,10 +131,15 @@ struct V : Register<16> {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::neon,
-                                .below4 = &below<Sums16Block<NibbleAdder>>,
-                                .below6 = &below<Sums16Block<WideAdder<V, Sextets, 2>>>,
-                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>,
-                                .tables = &table_kernels};
+constinit const Kernels kernels{
+    .isa = Isa::neon,
+    .below4 = &below<Sums16Block<NibbleAdder>>,
+    .below6 = &below<Sums16Block<WideAdder<V, By<Sextets, 6>, 2>>>,
+    .below8 = &below<Sums16Block<WideAdder<V, By<Octets, 8>, 2>>>,
+    .below6by4 = &below<Sums16Block<WideAdder<V, By<Sextets, 4>, 2>>>,
+    .below8by6 = &below<Sums16Block<WideAdder<V, By<Octets, 6>, 2>>>,
+    .below8by7 = &below<Sums16Block<WideAdder<V, By<Octets, 7>, 2>>>,
+    .tables = &table_kernels,
+};
 
 }  // namespace tersevec::pqscan::neon

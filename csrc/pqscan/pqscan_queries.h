@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "core/kernel_table.h"
@@ -11,17 +12,36 @@
 
 namespace tersevec::pqscan {
 
+/// The grains that scan codes of this width: coarsest first, the last one exact. A level offers
+/// coarse ones where they are faster.
+template <class Layout>
+std::vector<const Grain*> grains_for(const Kernels& row, int n_bits) {
+    std::vector<const Grain*> found;
+    for (const Grain& grain : grains<Layout>) {
+        const bool finest = grain.bits >= n_bits;
+        // Of more than four entries the least says little.
+        if (finest || (grain.bits >= n_bits - 2 && row.*grain.below != nullptr)) {
+            found.push_back(&grain);
+        }
+        if (finest) {
+            break;
+        }
+    }
+    return found;
+}
+
 template <class Layout>
 class Queries {
 public:
     Queries(const Tables& tables, const Codes& codes, const Part& part, Sums sums, Isa at_most)
         : part_(part),
           codes_(codes),
-          at_most_(at_most),
+          sums_(sums),
+          row_(fastest_row(rows(), grains<Layout>[std::size(grains<Layout>) - 1].below, at_most)),
           kernels_(*pick(rows(), &Kernels::tables, at_most)),
-          tiles_(cut_tiles(part.n_queries)),
-          table_bytes_(table_bytes_of<Layout>(codes.m)),
-          quantised_(part.n_queries * table_bytes_ / static_cast<std::int64_t>(sizeof(Line))) {
+          grains_(grains_for<Layout>(row_, codes.n_bits)),
+          query_bytes_((grains_.back()->table_bytes(codes.m) + line - 1) / line * line),
+          quantised_(part.n_queries * query_bytes_ / line) {
         const std::int64_t entries = codes.m * codes.centroids();
         const float* mine = tables.given + part.first_query * entries;
         if (tables.given == nullptr) {
@@ -30,15 +50,26 @@ public:
             mine = made_.data();
         }
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            queries_.emplace_back(mine + q * entries, codes, sums, kernels_, tables_of(q));
+            queries_.emplace_back(mine + q * entries, codes);
+        }
+        for (const Tile& tile : cut_tiles(part.n_queries)) {
+            tiles_.push_back(tile);
+            const std::size_t finest = grains_.size() - 1;
+            const std::size_t first =
+                sums == Sums::bound ? std::min<std::size_t>(1, finest) : finest;
+            quantise(tile, first);
+            if (!tight(tile, first_looseness)) {
+                quantise(tile, finest);
+            }
         }
     }
 
     const Query<Layout>& operator[](std::int64_t q) const noexcept { return queries_[q]; }
 
-    /// Hands the part's rows below `bound(q, bias)` to `take(q, bias, keys, count)`.
+    /// Hands the part's rows below `bound(q, bias)` to `take(q, bias, keys, count)`, of which k are
+    /// wanted.
     template <class GetBound, class Take>
-    void scan(const Filter& filter, GetBound bound, Take take) const {
+    void scan(const Filter& filter, std::int64_t k, GetBound bound, Take take) {
         Runs runs(blocked<Layout>(codes_), part_, filter.segments);
         const auto n_segments = static_cast<std::int64_t>(filter.segments.size());
         const auto bias = [&](std::int64_t q) {
@@ -46,11 +77,29 @@ public:
                        ? 0.0f
                        : filter.bias[(part_.first_query + q) * n_segments + runs.segment()];
         };
+        GrainOfTile* current = nullptr;
         scan_below<std::int32_t>(
-            runs, Scan{.table_bytes = table_bytes_, .m = codes_.m, .mask = filter.mask}, tiles_,
-            pick(rows(), Layout::below, at_most_),
+            runs, Scan{.m = codes_.m, .mask = filter.mask}, tiles_,
+            [&](const Scan& scan, const std::int32_t* bounds, Key* const* hits,
+                std::int64_t* n_hits) {
+                (row_.*grains_[current->grain]->below)(scan, bounds, hits, n_hits);
+                current->rows += scan.n_rows;
+                for (int q = 0; q < scan.n_queries; ++q) {
+                    current->hits += n_hits[q];
+                }
+            },
             [&](Scan& scan, const Tile& tile) {
-                scan.tables = tables_of(tile.first);
+                current = &grain_of_tile_[tile.first];
+                const std::size_t wanted = current->next(tile.width, k, grains_.size());
+                if (wanted != current->grain) {
+                    const std::size_t before = current->grain;
+                    quantise(tile, wanted);
+                    if (!tight(tile, most_looseness)) {
+                        quantise(tile, std::max(before, wanted));
+                    }
+                }
+                scan.tables = tables_of(tile);
+                scan.table_bytes = grains_[current->grain]->table_bytes(codes_.m);
                 scan.n_queries = tile.width;
                 scan.skipped_rows = runs.skipped_rows();
                 scan.mask = filter.mask.from_query(part_.first_query + tile.first);
@@ -62,15 +111,61 @@ public:
     }
 
 private:
-    struct alignas(64) Line {  // look-ups read whole lines
-        std::uint8_t bytes[64];
+    static constexpr std::int64_t line = 64;
+    struct alignas(line) Line {  // look-ups read whole lines
+        std::uint8_t bytes[line];
     };
 
-    const std::uint8_t* tables_of(std::int64_t q) const noexcept {
-        return quantised_.data()->bytes + q * table_bytes_;
+    /// What a tile scans at. It starts one from the coarsest, tries that when the bound has fallen
+    /// and hits are few, and goes back, or on to finer ones, where hits are many: a hit costs what a
+    /// finer grain costs for `hit_rows` rows.
+    struct GrainOfTile {
+        std::size_t grain = 0;
+        bool tried_coarsest = false;
+        std::int64_t rows = 0;  // since it scans at this grain
+        std::int64_t hits = 0;
+
+        std::size_t next(int width, std::int64_t k, std::size_t n_grains) const noexcept {
+            const auto seen = static_cast<double>(rows);
+            double usual = first_rows + seen / hit_rows;
+            if (!tried_coarsest && rows > first_rows) {  // fewer and fewer, while the bound falls
+                usual += static_cast<double>(2 * k + first_rows) * std::log2(seen / first_rows);
+            }
+            if (rows >= 4 * first_rows && static_cast<double>(hits) > width * usual) {
+                return std::min(grain + 1, n_grains - 1);
+            }
+            return rows >= settled_rows && grain > 0 && !tried_coarsest ? 0 : grain;
+        }
+        static constexpr std::int64_t first_rows = 64, hit_rows = 256, settled_rows = 1 << 14;
+    };
+
+    // Where coarse tables lose more, they let too many rows pass: before there is a bound, and at all.
+    static constexpr double first_looseness = 1.5, most_looseness = 3.2;
+
+    /// Whether the tile's tables lose little; not so where nothing can be said.
+    bool tight(const Tile& tile, double limit) const noexcept {
+        double sum = 0.0;
+        for (int q = 0; q < tile.width; ++q) {
+            sum += queries_[tile.first + q].looseness();
+        }
+        return sum <= limit * tile.width;
     }
-    std::uint8_t* tables_of(std::int64_t q) noexcept {
-        return quantised_.data()->bytes + q * table_bytes_;
+
+    std::uint8_t* tables_of(const Tile& tile) noexcept {
+        return quantised_.data()->bytes + tile.first * query_bytes_;
+    }
+
+    void quantise(const Tile& tile, std::size_t grain) {
+        std::fill_n(tables_of(tile), tile.width * query_bytes_, std::uint8_t{0});
+        const std::int64_t table_bytes = grains_[grain]->table_bytes(codes_.m);
+        for (int q = 0; q < tile.width; ++q) {
+            queries_[tile.first + q].quantise(*grains_[grain], sums_, kernels_,
+                                              tables_of(tile) + q * table_bytes);
+        }
+        grain_of_tile_.resize(part_.n_queries);
+        grain_of_tile_[tile.first] = {
+            .grain = grain,
+            .tried_coarsest = grain == 0 || grain_of_tile_[tile.first].tried_coarsest};
     }
 
     void make(const Tables& tables) noexcept {
@@ -97,13 +192,16 @@ private:
 
     Part part_;
     Codes codes_;
-    Isa at_most_;
+    Sums sums_;
+    const Kernels& row_;
     const TableKernels& kernels_;
-    std::vector<Tile> tiles_;
-    std::int64_t table_bytes_;
+    std::vector<const Grain*> grains_;
+    std::int64_t query_bytes_;  // of one query's quantised tables, whatever their grain
     std::vector<float> made_;
     std::vector<Line> quantised_;
     std::vector<Query<Layout>> queries_;
+    std::vector<Tile> tiles_;
+    std::vector<GrainOfTile> grain_of_tile_;  // at each tile's first query
 };
 
 /// `state_bytes` is what is held for a query beside its tables.
@@ -118,7 +216,8 @@ Split split_queries(std::int64_t n_queries, const Codes& codes, const Filter& fi
         n_blocks = Segment{0, codes.n}.n_blocks(Layout::block_codes);
     }
     const std::int64_t table_bytes =
-        table_bytes_of<Layout>(codes.m) + codes.m * codes.centroids() * 4;
+        grains<Layout>[std::size(grains<Layout>) - 1].table_bytes(codes.m) +
+        codes.m * codes.centroids() * 4;
     return split_scan(n_queries, n_blocks, block_bytes_of<Layout>(codes.m),
                       state_bytes + table_bytes, threads);
 }

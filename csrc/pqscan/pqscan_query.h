@@ -47,43 +47,69 @@ public:
     /// the sub-spaces that hold most of the variance.
     static constexpr double clip_means = 3.0;
 
-    /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
-    Query(const float* tables, const Codes& codes, Sums sums, const TableKernels& kernels,
-          std::uint8_t* quantised)
-        : tables_(tables), codes_(codes) {
-        const int n = centroids();
-        std::vector<Range> ranges(codes.m);
-        kernels.ranges(tables, codes.m, n, ranges.data());
+    Query(const float* tables, const Codes& codes) : tables_(tables), codes_(codes) {}
+
+    /// Makes the sums what they are: writes tables of this grain. `quantised` (grain.table_bytes) is
+    /// zeroed.
+    void quantise(const Grain& grain, Sums sums, const TableKernels& kernels,
+                  std::uint8_t* quantised) {
+        const std::int64_t m = codes_.m;
+        std::vector<Range> ranges(m);
+        kernels.ranges(tables_, m, codes_.centroids(), ranges.data());
+        magnitude_ = 0.0;
+        double mean = 0.0, variance = 0.0;
+        for (const Range& range : ranges) {
+            mean += range.mean;
+            variance += range.variance;
+            magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
+        }
+        const float* entries = tables_;
+        std::int64_t n = codes_.centroids();
+        std::vector<float> coarse;
+        if (grain.slots < n) {
+            coarse.resize(m * grain.slots);
+            kernels.fold(tables_, m, n, grain.slots, coarse.data());
+            entries = coarse.data();
+            n = grain.slots;
+            kernels.ranges(entries, m, n, ranges.data());
+        }
         double span = 0.0, squares = 0.0;
+        base_ = 0.0;
         for (const Range& range : ranges) {
             span = std::max(span, double{range.most} - double{range.least});
-            magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
-            const double mean = double{range.mean} - double{range.least};
-            squares += mean * mean;
+            mean -= range.mean;
+            const double above = double{range.mean} - double{range.least};
+            squares += above * above;
         }
         if (sums == Sums::bound && squares > 0.0) {
-            span = std::min(span, clip_means * std::sqrt(squares / static_cast<double>(codes.m)));
+            span = std::min(span, clip_means * std::sqrt(squares / static_cast<double>(m)));
         }
-        scale_ = span > 0.0 ? std::min(Layout::limit / span, 1e30) : 0.0;  // 1e30: a float holds it
+        looseness_ = mean / std::sqrt(variance);
+        grain_ = &grain;
+        scale_ = span > 0.0 ? std::min(grain.limit / span, 1e30) : 0.0;  // 1e30: a float holds it
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
         // the doubles above.
-        slack_ = static_cast<double>(codes.m + 2) * magnitude_ * ulp * 1.001;
+        slack_ = static_cast<double>(m + 2) * magnitude_ * ulp * 1.001;
         // A little less: three roundings of 2^-24 leave the product below the real one.
         const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
-        kernels.quantise(tables, codes.m, n, ranges.data(), scale, Layout::limit, Layout::slots,
-                         quantised);
+        kernels.quantise(entries, m, n, ranges.data(), scale, grain.limit, grain.slots, quantised);
         if (sums == Sums::rank) {
             step_ = scale_ > 0.0 ? 1.0 / scale_ : 0.0;
-            error_ =
-                kernels.error(tables, codes.m, n, ranges.data(), step_, Layout::slots, quantised);
+            error_ = kernels.error(entries, m, n, ranges.data(), step_, grain.slots, quantised);
         }
     }
+
+    /// What a coarse grain takes off a sum on average, in standard deviations of sums.
+    double looseness() const noexcept { return looseness_; }
+
+    /// What its sums stand for changes with the grain.
+    const Grain* grain() const noexcept { return grain_; }
 
     /// Sums at or above it have float distances, bias added, above theta. Exclusive, never above
     /// bound(infinity).
     std::int32_t bound(float theta, float bias) const noexcept {
-        const auto all = static_cast<double>(codes_.m * Layout::limit);
+        const auto all = static_cast<double>(codes_.m * grain_->limit);
         // The bias is one more addition.
         const double slack = slack_ + (magnitude_ + std::abs(double{bias})) * ulp * 1.001;
         const double most = (theta - double{bias} + slack - base_) * scale_ +
@@ -121,16 +147,11 @@ private:
     static constexpr int together = 8;
     static constexpr double ulp = 0x1p-24;
 
-    /// The compiler's constant where there is only one.
-    int centroids() const noexcept {
-        return Layout::slots == 16 ? 16 : static_cast<int>(codes_.centroids());
-    }
-
     template <class CodeOf>
     void add(CodeOf code_of, float* sums) const noexcept {
         constexpr int step = 64;
         std::uint8_t numbers[together][step];
-        const int n = centroids();
+        const std::int64_t n = codes_.centroids();
         for (std::int64_t j = 0; j < codes_.m; j += step) {
             const auto count = static_cast<int>(std::min<std::int64_t>(step, codes_.m - j));
             for (int r = 0; r < together; ++r) {
@@ -147,12 +168,14 @@ private:
 
     const float* tables_;
     Codes codes_;
+    const Grain* grain_ = nullptr;
     double base_ = 0.0;
     double magnitude_ = 0.0;
     double scale_ = 0.0;
     double slack_ = 0.0;
     double step_ = 0.0;
     double error_ = 0.0;
+    double looseness_ = 0.0;
 };
 
 }  // namespace tersevec::pqscan

@@ -6,14 +6,14 @@
 namespace tersevec::pqscan::scalar {
 namespace {
 
-template <class L>
+template <class G>
 struct Block {
-    using Layout = L;
+    using Grain = G;
     static constexpr int tile = 1;
 
     static std::uint64_t signs(const std::int32_t* sums) noexcept {
         std::uint64_t bits = 0;
-        for (int c = 0; c < Layout::block_codes; ++c) {
+        for (int c = 0; c < Grain::block_codes; ++c) {
             bits |= std::uint64_t{sums[c] < 0} << c;
         }
         return bits;
@@ -24,10 +24,10 @@ struct Block {
                          std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
         static_assert(Q == tile);
         unsigned any = 0;
-        for (int c = 0; c < Layout::block_codes; ++c) {
+        for (int c = 0; c < Grain::block_codes; ++c) {
             sums[c] = start[0];
             for (std::int64_t j = 0; j < m; ++j) {
-                sums[c] += tables[Layout::slots * j + Layout::get(block, j, c)];
+                sums[c] += tables[Grain::slots * j + Grain::get(block, j, c) % Grain::slots];
             }
             any |= sums[c] < 0;
         }
@@ -40,7 +40,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
     for (int c = 0; c < Nibbles::block_codes; ++c) {
         float sum = 0.0f;
         for (std::int64_t j = 0; j < m; ++j) {
-            sum += tables[Nibbles::slots * j + Nibbles::get(block, j, c)];
+            sum += tables[16 * j + Nibbles::get(block, j, c)];
         }
         out[c] = sum;
     }
@@ -49,11 +49,16 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::scalar,
-                                .below4 = &below<Block<Nibbles>>,
-                                .below6 = &below<Block<Sextets>>,
-                                .below8 = &below<Block<Octets>>,
-                                .distances4 = &distances,
-                                .tables = &table_kernels};
+constinit const Kernels kernels{
+    .isa = Isa::scalar,
+    .below4 = &below<Block<By<Nibbles, 4>>>,
+    .below6 = &below<Block<By<Sextets, 6>>>,
+    .below8 = &below<Block<By<Octets, 8>>>,
+    .below6by4 = &below<Block<By<Sextets, 4>>>,
+    .below8by6 = &below<Block<By<Octets, 6>>>,
+    .below8by7 = &below<Block<By<Octets, 7>>>,
+    .distances4 = &distances,
+    .tables = &table_kernels,
+};
 
 }  // namespace tersevec::pqscan::scalar

@@ -15,15 +15,16 @@ template <class R>
 struct Shuffled : R {
     using u8 = typename R::u8;
 
-    template <class Layout, int Q>
+    template <class Grain, int Q>
     static void step(const std::uint8_t* tables, std::int64_t table_bytes,
                      const std::uint8_t* lines, int subspaces, Running<Shuffled>* sums) noexcept {
         u8 bytes[Q] = {};
 #pragma GCC unroll 1
-        for (int s = 0; s < subspaces; ++s, tables += Layout::slots) {
-            const u8 x = numbers<R>(Layout{}, lines, s, subspaces == Layout::together);
+        for (int s = 0; s < subspaces; ++s, tables += Grain::slots) {
+            const u8 x = numbers<R>(Grain{}, lines, s, subspaces == Grain::together) &
+                         static_cast<std::uint8_t>(Grain::slots - 1);
 #pragma GCC unroll 4
-            for (int h = 0; h < Layout::slots / 16; ++h) {
+            for (int h = 0; h < Grain::slots / 16; ++h) {
                 const u8 index = R::adds(x - static_cast<std::uint8_t>(16 * h), u8{} + 0x70);
 #pragma GCC unroll 4
                 for (int q = 0; q < Q; ++q) {

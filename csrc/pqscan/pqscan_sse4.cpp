@@ -32,7 +32,7 @@ __m128i load(const std::uint8_t* bytes) noexcept {
 }
 
 struct NibbleAdder {
-    using Layout = Nibbles;
+    using Grain = By<Nibbles, 4>;
     static constexpr int tile = 2;
     struct Sums {
         __m128i u16x8[4];  // codes 0 .. 7, 8 .. 15, 16 .. 23, 24 .. 31
@@ -127,10 +127,15 @@ struct R : Register<16> {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::sse4,
-                                .below4 = &below<Sums16Block<NibbleAdder>>,
-                                .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 2>>>,
-                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 2>>>,
-                                .tables = &table_kernels};
+constinit const Kernels kernels{
+    .isa = Isa::sse4,
+    .below4 = &below<Sums16Block<NibbleAdder>>,
+    .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 2>>>,
+    .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 2>>>,
+    .below6by4 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 4>, 2>>>,
+    .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 2>>>,
+    .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 2>>>,
+    .tables = &table_kernels,
+};
 
 }  // namespace tersevec::pqscan::sse4

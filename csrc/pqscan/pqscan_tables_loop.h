@@ -64,16 +64,21 @@ void ranges(const float* tables, std::int64_t m, std::int64_t n, Range* out) noe
     const auto upper = [](auto a, auto b) { return a < b ? b : a; };
     const auto add = [](auto a, auto b) { return a + b; };
     for (std::int64_t j = 0; j < m; ++j, tables += n) {
+        const float shift = tables[0];  // near the mean, so that the squares do not cancel
         auto least = load<F32x16>(tables);
-        F32x16 most = least, sum = least;
+        F32x16 most = least, sum = least - shift, squares = sum * sum;
         for (std::int64_t k = 16; k < n; k += 16) {
             const auto entries = load<F32x16>(tables + k);
+            const F32x16 apart = entries - shift;
             least = lower(least, entries);
             most = upper(most, entries);
-            sum += entries;
+            sum += apart;
+            squares += apart * apart;
         }
-        out[j] = {reduce(least, lower), reduce(most, upper),
-                  reduce(sum, add) / static_cast<float>(n)};
+        const auto count = static_cast<float>(n);
+        const float mean = reduce(sum, add) / count;
+        out[j] = {reduce(least, lower), reduce(most, upper), shift + mean,
+                  reduce(squares, add) / count - mean * mean};
     }
 }
 
@@ -86,6 +91,19 @@ void quantise(const float* tables, std::int64_t m, std::int64_t n, const Range* 
             const auto levels = __builtin_convertvector(
                 __builtin_convertvector(level < most ? level : most, I32x16), U8x16);
             __builtin_memcpy(out + k, &levels, sizeof levels);
+        }
+    }
+}
+
+void fold(const float* tables, std::int64_t m, std::int64_t n, int slots, float* out) noexcept {
+    for (std::int64_t j = 0; j < m; ++j, tables += n, out += slots) {
+        for (std::int64_t k = 0; k < slots; k += 16) {
+            auto least = load<F32x16>(tables + k);
+            for (std::int64_t other = k + slots; other < n; other += slots) {
+                const auto entries = load<F32x16>(tables + other);
+                least = entries < least ? entries : least;
+            }
+            __builtin_memcpy(out + k, &least, sizeof least);
         }
     }
 }
@@ -112,7 +130,7 @@ double error(const float* tables, std::int64_t m, std::int64_t n, const Range* r
     return sum;
 }
 
-constexpr TableKernels table_kernels{&fill_table, &ranges, &quantise, &error};
+constexpr TableKernels table_kernels{&fill_table, &ranges, &quantise, &fold, &error};
 
 }  // namespace
 }  // namespace tersevec::pqscan

@@ -13,15 +13,18 @@ namespace {
 template <class Layout>
 class ExactTopk {
 public:
-    ExactTopk(const Query<Layout>& query, std::int64_t k) : query_(query), k_(k), best_(k) {
+    ExactTopk(const Query<Layout>& query, std::int64_t k)
+        : query_(query), grain_(query.grain()), k_(k), best_(k) {
         lower_bound(std::numeric_limits<float>::infinity());
     }
 
     /// For rows of this bias.
     std::int32_t bound(float bias) {
-        if (bias != bias_) {  // sums under another bias are not comparable
-            settle();
+        if (bias != bias_ || query_.grain() != grain_) {  // then sums are not comparable
+            take(0, static_cast<std::int64_t>(waiting_.size()));
+            waiting_.clear();
             bias_ = bias;
+            grain_ = query_.grain();
             bound_ = query_.bound(theta_, bias_);
         }
         return bound_;
@@ -80,6 +83,7 @@ private:
     }
 
     const Query<Layout>& query_;
+    const Grain* grain_;  // of the sums that wait
     std::int64_t k_;
     ReservoirTopk best_;
     float theta_ = std::numeric_limits<float>::infinity();
@@ -97,7 +101,7 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
     const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
                                               ExactTopk<Layout>::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
+        Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
         std::vector<ExactTopk<Layout>> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(queries[q], reachable);
@@ -108,7 +112,7 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
             }
         }
         queries.scan(
-            filter, [&](std::int64_t q, float bias) { return best[q].bound(bias); },
+            filter, reachable, [&](std::int64_t q, float bias) { return best[q].bound(bias); },
             [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });
@@ -127,10 +131,10 @@ std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes,
         make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
     const Split split = split_queries<Layout>(tables.n_queries, codes, filter, 1, threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
+        Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
         std::vector<Key> scored;
         queries.scan(
-            filter, [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
+            filter, 0, [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
             [&](std::int64_t q, float bias, const Key* hits, std::int64_t count) {
                 scored.resize(count);
                 queries[q].rescore(hits, count, bias, scored.data());
@@ -151,12 +155,18 @@ void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, cons
     constexpr float infinity = Bounds::infinity;
     TopkMerger merger(keys, tables.n_queries, k);
     std::vector<Bounds> bounds(tables.n_queries);
+    // Collectors of integers expect rows in ascending order.
+    std::vector<Segment> segments(filter.segments.begin(), filter.segments.end());
+    std::sort(segments.begin(), segments.end(),
+              [](Segment a, Segment b) { return a.first_row < b.first_row; });
+    const Filter ascending{.mask = filter.mask, .segments = segments};
     const std::int64_t reachable = std::min(k, codes.n);
-    const auto max_sum = static_cast<std::uint32_t>(codes.m * Layout::limit);
+    const auto max_sum =
+        static_cast<std::uint32_t>(codes.m * grains<Layout>[std::size(grains<Layout>) - 1].limit);
     const Split split = split_queries<Layout>(
         tables.n_queries, codes, filter, UncountedTopk::state_bytes(reachable, max_sum), threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::rank, at_most);
+        Queries<Layout> queries(tables, codes, part, Sums::rank, at_most);
         std::vector<UncountedTopk> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(reachable, max_sum);
@@ -169,7 +179,7 @@ void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, cons
             }
         }
         queries.scan(
-            filter, [&](std::int64_t q, float) { return best[q].bound(); },
+            ascending, 0, [&](std::int64_t q, float) { return best[q].bound(); },
             [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Blocks of 64 codes with a byte each (5 to 8 bits), for every level. `V` is the level's register:
 ///   bytes, u8, u16, load(): from Register
-///   template <class Layout, int Q> static void step(tables, table_bytes, lines, subspaces,
+///   template <class Grain, int Q> static void step(tables, table_bytes, lines, subspaces,
 ///       Running*): adds a group of sub-spaces; `lines` is where its lines hold these codes
 ///   static bool any(u16): whether a lane is not zero
 ///   static std::uint64_t signs(sums, count): bit c = whether the c-th sum is negative
@@ -62,36 +62,35 @@ struct Running {
 
 /// A step for levels where a look-up needs no more than the numbers: query after query, so that
 /// only sums stay in registers. `V` has
-///   template <class Layout> struct Numbers: made from u8
-///   template <class Layout> static u8 look_up(table, Numbers<Layout>)
-template <class V, class Layout, int Q>
+///   template <class Grain> struct Numbers: made from u8
+///   template <class Grain> static u8 look_up(table, Numbers<Grain>)
+template <class V, class Grain, int Q>
 void step_by_query(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* lines,
                    int subspaces, Running<V>* sums) noexcept {
-    using Numbers = typename V::template Numbers<Layout>;
-    Numbers x[Layout::together];
+    using Numbers = typename V::template Numbers<Grain>;
+    Numbers x[Grain::together];
 #pragma GCC unroll 4
     for (int s = 0; s < subspaces; ++s) {
-        x[s] = Numbers(numbers<V>(Layout{}, lines, s, subspaces == Layout::together));
+        x[s] = Numbers(numbers<V>(Grain{}, lines, s, subspaces == Grain::together));
     }
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
         typename V::u8 bytes = {};
 #pragma GCC unroll 4
         for (int s = 0; s < subspaces; ++s) {
-            bytes +=
-                V::template look_up<Layout>(tables + q * table_bytes + s * Layout::slots, x[s]);
+            bytes += V::template look_up<Grain>(tables + q * table_bytes + s * Grain::slots, x[s]);
         }
         sums[q].add(bytes);
     }
 }
 
-template <class V, class L, int Tile>
+template <class V, class G, int Tile>
 struct WideAdder {
-    using Layout = L;
+    using Grain = G;
     using u8 = typename V::u8;
     using u16 = typename V::u16;
     static constexpr int tile = Tile;
-    static constexpr int parts = Layout::block_codes / V::bytes;
+    static constexpr int parts = Grain::block_codes / V::bytes;
 
     struct Sums {
         u16 even[parts], odd[parts];
@@ -99,8 +98,8 @@ struct WideAdder {
     template <int Q>
     static void add(const std::uint8_t* tables, std::int64_t table_bytes, const std::uint8_t* block,
                     std::int64_t m, Sums* sums) noexcept {
-        constexpr int group = Layout::together;
-        const std::int64_t group_bytes = block_bytes_of<Layout>(group);
+        constexpr int group = Grain::together;
+        const std::int64_t group_bytes = block_bytes_of<Grain>(group);
         const std::int64_t whole = m / group * group;
 #pragma GCC unroll 1
         for (int part = 0; part < parts; ++part) {
@@ -109,9 +108,9 @@ struct WideAdder {
             if (whole < m) {
                 const std::uint8_t* last = lines + whole / group * group_bytes;
 #pragma GCC unroll 1
-                for (std::int64_t j = whole; j < m; ++j, last += Layout::line_bytes) {
-                    V::template step<Layout, Q>(tables + j * Layout::slots, table_bytes, last, 1,
-                                                running);
+                for (std::int64_t j = whole; j < m; ++j, last += Grain::line_bytes) {
+                    V::template step<Grain, Q>(tables + j * Grain::slots, table_bytes, last, 1,
+                                               running);
                 }
             }
             for (std::int64_t j = 0; j < whole; j += group, lines += group_bytes) {
@@ -119,8 +118,8 @@ struct WideAdder {
                 for (int line = 0; line < group_bytes; line += 64) {
                     __builtin_prefetch(lines + prefetch_bytes + line);
                 }
-                V::template step<Layout, Q>(tables + j * Layout::slots, table_bytes, lines, group,
-                                            running);
+                V::template step<Grain, Q>(tables + j * Grain::slots, table_bytes, lines, group,
+                                           running);
             }
 #pragma GCC unroll 8
             for (int q = 0; q < Q; ++q) {
@@ -153,7 +152,7 @@ struct WideAdder {
     }
 
     static std::uint64_t signs(const std::int32_t* sums) noexcept {
-        return V::signs(sums, Layout::block_codes);
+        return V::signs(sums, Grain::block_codes);
     }
 };
 
