@@ -10,12 +10,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-# Around the edges of blocks of 8 and of 32 codes, and of a mask's bytes.
+# Around the edges of blocks of 8, 32 and 64 codes, and of a mask's bytes.
 SIZES = (0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 1000)
 # Around the edges of words, of registers, and of byte counters that overflow after 31 words.
 CODE_BYTES = (1, 3, 7, 8, 9, 16, 31, 32, 33, 64, 100, 248, 257)
-# Around groups of 4 sub-spaces and pairs of them, and of 16-bit sums that overflow after 512.
-SUBSPACES = (1, 2, 3, 4, 5, 7, 8, 9, 16, 33, 64, 255, 256, 257, 258, 512, 513, 1024, 1100, 4096)
+# Bits and sub-spaces of product codes: around groups of 4 sub-spaces and pairs of them, and of
+# 16-bit sums that overflow after 512 entries of 127 and after 1040 of 63.
+BITS = (4, 5, 6, 7, 8)
+WIDTHS = (
+    *((4, m) for m in (1, 2, 3, 4, 5, 7, 8, 9, 16, 33, 64, 256, 257, 512, 513, 517, 1100, 4096)),
+    *((5, m) for m in (1, 2, 3, 4, 6, 33)),
+    *((6, m) for m in (1, 2, 3, 4, 5, 7, 8, 9, 64, 1041)),
+    *((7, m) for m in (1, 4, 5)),
+    *((8, m) for m in (1, 2, 3, 7, 33, 517)),
+)
 
 WORST_INT, WORST_FLOAT = np.int32(2**31 - 1), np.float32(np.inf)
 
@@ -32,17 +40,17 @@ def bit_codes(kind: str, n: int, n_bytes: int, rng: np.random.Generator) -> np.n
 BIT_KINDS = ("random", "few", "zeros", "ones", "equal")
 
 
-def product_codes(n: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Dense rows of m 4-bit numbers, the last nibble of an odd m zero."""
-    codes = bit_codes("random", n, (m + 1) // 2, rng)
-    if m % 2:
-        codes[:, -1] &= 15
+def product_codes(n: int, m: int, rng: np.random.Generator, n_bits: int = 4) -> np.ndarray:
+    """Dense rows of m numbers, what pads them zero."""
+    codes = bit_codes("random", n, (m * n_bits + 7) // 8, rng)
+    if m * n_bits % 8:
+        codes[:, -1] &= 2 ** (m * n_bits % 8) - 1
     return codes
 
 
-def tables(kind: str, nq: int, m: int, rng: np.random.Generator) -> np.ndarray:
+def tables(kind: str, nq: int, m: int, rng: np.random.Generator, n_bits: int = 4) -> np.ndarray:
     """Lookup tables that are hard on a scan which rounds them, one kind of trouble each."""
-    shape = (nq, m, 16)
+    shape = (nq, m, 2**n_bits)
     entries = rng.standard_normal(shape)
     if kind == "signs":
         entries = np.where(entries > 0, 1.0, -1.0)
@@ -110,9 +118,31 @@ def masks(n: int, rng: np.random.Generator) -> Iterator[np.ndarray | None]:
     yield rng.random(n) < 0.1
 
 
+def segment_lists(n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """None of the rows, no row at all, everything, one row, unaligned pieces in any order."""
+    yield np.empty((0, 2), np.int64)
+    yield np.full((2, 2), n // 2)
+    yield np.array([[0, n]])
+    yield np.array([[n, n], [n // 3, min(n, n // 3 + 1)]])
+    cuts = np.unique(rng.integers(0, n + 1, 9))
+    pieces = np.stack([cuts[:-1], cuts[1:]], axis=1)
+    yield rng.permutation(pieces)[: len(pieces) * 2 // 3 + 1]
+    yield rng.permutation(np.stack([np.arange(n), np.arange(n) + 1], axis=1)[: 3 * n // 4])
+
+
+def selected(distances: np.ndarray, segments: np.ndarray, bias: np.ndarray | None = None) -> tuple:
+    """The distances with the segments' bias, and a mask of the rows in segments."""
+    biased, inside = distances.copy(), np.zeros(distances.shape[1], bool)
+    for s, (start, stop) in enumerate(segments):
+        inside[start:stop] = True
+        if bias is not None:
+            biased[:, start:stop] += bias[:, s, None]
+    return biased, inside
+
+
 def packed(mask: np.ndarray | None) -> np.ndarray | None:
     """The mask as bits, least significant first."""
-    return None if mask is None else np.packbits(mask, bitorder="little")
+    return None if mask is None else np.packbits(mask, axis=-1, bitorder="little")
 
 
 def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -123,10 +153,10 @@ def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return result
 
 
-def nibbles(codes: np.ndarray, m: int) -> np.ndarray:
-    """The m numbers of each dense row: the low nibble first."""
-    numbers = np.stack((codes % 16, codes // 16), axis=2).reshape(len(codes), 2 * codes.shape[1])
-    return numbers[:, :m]
+def numbers(codes: np.ndarray, m: int, n_bits: int = 4) -> np.ndarray:
+    """The m numbers of each dense row, the lowest bits first."""
+    bits = np.unpackbits(codes, axis=1, bitorder="little")[:, : m * n_bits]
+    return bits.reshape(len(codes), m, n_bits) @ (1 << np.arange(n_bits)).astype(np.uint8)
 
 
 def table_sums(entries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -140,13 +170,17 @@ def table_sums(entries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 def first_k(
     distances: np.ndarray, k: int, worst: np.generic, mask: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(values, indices) of the k smallest in the order (value, index), padded by (worst, -1)."""
+    """(values, indices) of the k smallest in the order (value, index), padded by (worst, -1).
+
+    The mask is for all queries, or has a row for each.
+    """
     nq, n = distances.shape
-    allowed = np.arange(n) if mask is None else np.flatnonzero(mask)
+    allowed = np.broadcast_to(True if mask is None else mask, (nq, n))
     values, indices = np.full((nq, k), worst), np.full((nq, k), -1, np.int64)
-    for q, row in enumerate(distances[:, allowed]):
-        order = np.argsort(row, kind="stable")[:k]
-        values[q, : len(order)], indices[q, : len(order)] = row[order], allowed[order]
+    for q, row in enumerate(distances):
+        order = np.argsort(row, kind="stable")
+        order = order[allowed[q, order]][:k]
+        values[q, : len(order)], indices[q, : len(order)] = row[order], order
     return values, indices
 
 
@@ -155,8 +189,10 @@ def within(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(offsets, indices, values) of the allowed rows at most `radius` away, each best first."""
     offsets, indices, values = [0], [], []
-    for row in distances:
-        found = np.flatnonzero(row <= radius if mask is None else (row <= radius) & mask)
+    for row, allowed in zip(
+        distances, np.broadcast_to(True if mask is None else mask, distances.shape), strict=True
+    ):
+        found = np.flatnonzero((row <= radius) & allowed)
         found = found[np.argsort(row[found], kind="stable")]
         indices.append(found)
         values.append(row[found])

@@ -141,6 +141,12 @@ SEARCHES = {
     "hamming_range": lambda pq, **given: hamming_range(QUERY, BASE, 1, **given),
     "pq.topk": lambda pq, **given: pq.topk(X[:2], BASE[:, :2], **{"k": 1, **given}),
     "pq.range": lambda pq, **given: pq.range(X[:2], BASE[:, :2], 1.0, **given),
+    "pq.symmetric_topk": lambda pq, **given: pq.symmetric_topk(
+        BASE[:2, :2], BASE[:, :2], **{"k": 1, **given}
+    ),
+    "pq.symmetric_range": lambda pq, **given: pq.symmetric_range(
+        BASE[:2, :2], BASE[:, :2], 1.0, **given
+    ),
 }
 
 
@@ -151,11 +157,15 @@ SEARCHES = {
         (
             np.ones(8, bool),
             ValueError,
-            "expected bool of shape (9,) or uint8 of shape (2,), got bool (8,)",
+            "bool of shape (9,) or uint8 of shape (2,) for 9 rows, got bool (8,)",
         ),
         (np.ones(9, np.uint8), ValueError, "uint8 of shape (2,) for 9 rows, got uint8 (9,)"),
         (np.ones(1, np.uint8), ValueError, "uint8 of shape (2,) for 9 rows, got uint8 (1,)"),
-        (np.ones(9, np.float32), TypeError, "expected bool of shape (9,)"),
+        (
+            np.ones(9, np.float32),
+            TypeError,
+            "bool of shape (9,) or uint8 of shape (2,), got float32",
+        ),
         (np.ones((9, 1), bool), ValueError, "got bool (9, 1)"),
         ("yes", TypeError, "expected an array, got str"),
     ],
@@ -188,6 +198,7 @@ THREADED = {
     "fit": lambda pq, threads: ProductQuantizer(4).fit(X, threads=threads),
     "encode": lambda pq, threads: pq.encode(X, threads=threads),
     "lookup_tables": lambda pq, threads: pq.lookup_tables(X, threads=threads),
+    "self_join": lambda pq, threads: pq.self_join(BASE[:, :2], 1.0, threads=threads),
     "pq.distances": lambda pq, threads: pq.distances(X, BASE[:, :2], threads=threads),
 }
 

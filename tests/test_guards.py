@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import guard
-from cases import bit_codes, product_codes, tables
+from cases import BITS, bit_codes, product_codes, tables
 
 pytestmark = pytest.mark.skipif(not guard.HERE, reason=guard.WHY_NOT)
 
@@ -66,23 +66,56 @@ def test_pack_bits_stays_inside_its_rows(path, rng, d):
 
 
 @pytest.mark.parametrize("n", [1, 31, 33, 65])
-@pytest.mark.parametrize("m", [1, 2, 3, 5, 6, 7, 9, 33, 513])
-def test_pqscan_scans_stay_inside_their_arrays(path, rng, n, m):
-    codes, entries = product_codes(n, m, rng), tables("normal", 9, m, rng)
-    mask = rng.integers(0, 256, (n + 7) // 8, dtype=np.uint8)
-    blocks = np.zeros(((n + 31) // 32, m, 16), np.uint8)
-    path.pqscan.pack(codes, blocks, 0)
-    expected = path.pqscan.topk(entries, codes, n, n, mask, 1)
+@pytest.mark.parametrize(
+    ("n_bits", "m"),
+    [
+        *((4, m) for m in (1, 2, 3, 5, 6, 7, 9, 33, 513)),
+        *((5, m) for m in (1, 3, 4)),
+        *((6, m) for m in (1, 2, 4, 7, 1041)),
+        *((7, m) for m in (1, 3, 8)),
+        *((8, m) for m in (1, 3, 517)),
+    ],
+)
+def test_pqscan_scans_stay_inside_their_arrays(path, rng, n, m, n_bits):
+    scans, nq = path.pqscan, 9 if m < 100 else 2
+    codes, entries = product_codes(n, m, rng, n_bits), tables("normal", nq, m, rng, n_bits)
+    mask = rng.integers(0, 256, (nq, (n + 7) // 8), dtype=np.uint8)
+    mask[:, -1] &= (1 << (n - 1) % 8 + 1) - 1
+    in_block, *block = scans.block_shape(m, n_bits)
+    blocks = np.zeros((-(-n // in_block), *block), np.uint8)
+    scans.pack(codes, blocks, m, n_bits, 0)
+    segments, bias = np.array([[n // 2, n], [0, n // 3]]), np.zeros((nq, 2), np.float32)
+    chosen = [*guard.placements(segments, bias)]
+    expected = scans.topk(entries, codes, n, n, mask, 1)
     places = [*guard.placements(codes, entries, mask, blocks)]
     places.append((guard.rows_before_a_wall(codes), *places[0][1:]))
     for codes_there, entries_there, mask_there, blocks_there in places:
         for base in (codes_there, blocks_there):
-            found = path.pqscan.topk(entries_there, base, n, n, mask_there, 1)
+            found = scans.topk(entries_there, base, n, n, mask_there, 1)
             np.testing.assert_array_equal(found[1], expected[1])
-            path.pqscan.range_search(entries_there, base, n, 0.0, mask_there, 1)
-            path.pqscan.distances(entries_there, base, n, 1)
-        np.testing.assert_array_equal(path.pqscan.unpack(blocks_there, n), codes)
-        path.pqscan.pack(codes_there, np.zeros_like(blocks), 0)
+            for segments_there, bias_there in chosen:
+                given = {"segments": segments_there, "bias": bias_there}
+                scans.topk(entries_there, base, n, n, mask_there, 1, **given)
+            scans.range_search(entries_there, base, n, 0.0, mask_there, 1)
+            scans.quantised_topk(entries_there, base, n, n, mask_there, 1)
+            scans.distances(entries_there, base, n, 1)
+        np.testing.assert_array_equal(scans.unpack(blocks_there, n, m, n_bits), codes)
+        split = scans.split(codes_there, m, n_bits)
+        np.testing.assert_array_equal(scans.join(guard.before_a_wall(split), n_bits), codes)
+        scans.pack(codes_there, np.zeros_like(blocks), m, n_bits, 0)
+
+
+@pytest.mark.parametrize("n_bits", BITS)
+def test_symmetric_scans_stay_inside_their_arrays(path, rng, n_bits):
+    for n, m in ((1, 1), (33, 5), (65, 8)):
+        pairs, codes = tables("ties", 2**n_bits, m, rng, n_bits), product_codes(n, m, rng, n_bits)
+        expected = path.pqscan.symmetric_topk(pairs, codes, codes, n, n, None, 1)
+        places = [*guard.placements(pairs, codes, codes)]
+        rows = guard.rows_before_a_wall(codes)
+        for pairs_there, asked, base in (*places, (places[0][0], rows, rows)):
+            found = path.pqscan.symmetric_topk(pairs_there, asked, base, n, n, None, 1)
+            np.testing.assert_array_equal(found[1], expected[1])
+            path.pqscan.symmetric_range(pairs_there, asked, base, n, 3.0, None, 1)
 
 
 @pytest.mark.parametrize("n", [1, 15, 17, 33])
@@ -118,16 +151,19 @@ def test_pack_of_bits_writes_its_rows_and_no_others(path, rng, start, n):
         assert not blocks[unused // 8, :, unused % 8].any()
 
 
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize(("start", "n"), [(0, 32), (3, 13), (17, 15), (32, 33), (20, 80), (64, 0)])
-def test_pack_of_product_codes_writes_its_rows_and_no_others(path, rng, start, n):
-    codes, kept = product_codes(n, 5, rng), product_codes(start, 5, rng)
-    blocks = guard.before_a_wall(np.zeros((5, 5, 16), np.uint8))
-    path.pqscan.pack(kept, blocks, 0)
-    first_free = -(-(start + n) // 32)
+def test_pack_of_product_codes_writes_its_rows_and_no_others(path, rng, start, n, n_bits):
+    m, scans = 5, path.pqscan
+    codes, kept = product_codes(n, m, rng, n_bits), product_codes(start, m, rng, n_bits)
+    in_block, *block = scans.block_shape(m, n_bits)
+    blocks = guard.before_a_wall(np.zeros((160 // in_block, *block), np.uint8))
+    scans.pack(kept, blocks, m, n_bits, 0)
+    first_free = -(-(start + n) // in_block)
     blocks[first_free:] = CANARY
-    path.pqscan.pack(guard.before_a_wall(codes), blocks, start)
+    scans.pack(guard.before_a_wall(codes), blocks, m, n_bits, start)
     assert (blocks[first_free:] == CANARY).all()
     expected = np.concatenate([kept, codes])
-    np.testing.assert_array_equal(path.pqscan.unpack(blocks, start + n), expected)
-    padding = path.pqscan.unpack(blocks[:first_free], 32 * first_free)[start + n :]
+    np.testing.assert_array_equal(scans.unpack(blocks, start + n, m, n_bits), expected)
+    padding = scans.unpack(blocks[:first_free], in_block * first_free, m, n_bits)[start + n :]
     assert not padding.any()

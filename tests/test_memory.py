@@ -44,6 +44,8 @@ SEARCHES = {
     "bits in rows": "hamming_topk(codes[:nq], codes, k, threads=4)",
     "products in blocks": "pq.topk(queries, products, k, threads=4)",
     "products in rows": "pq.topk(queries, codes, k, threads=4)",
+    "products by rounded sums": "pq.topk(queries, products, k, threads=4, guarantee='quantised')",
+    "products by codes": "pq.symmetric_topk(codes[:nq], products, k, threads=4)",
     "range": "hamming_range(codes[:nq], bits, 90, threads=4)",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 
 import ml_dtypes
@@ -10,10 +9,11 @@ import numpy as np
 import pytest
 
 from cases import (
+    BITS,
     WORST_FLOAT,
     assert_equal,
     first_k,
-    nibbles,
+    numbers,
     packed,
     product_codes,
     strided_rows,
@@ -22,7 +22,7 @@ from cases import (
 )
 from tersevec import _backend, _numpy
 from tersevec._estimator import NotFittedError
-from tersevec.pq import ProductQuantizer, ScanCodes
+from tersevec.pq import ProductQuantizer
 
 METRICS = ["l2", "ip", "cosine"]
 
@@ -33,9 +33,9 @@ def clustered(rng, n, d):
     return (centres[rng.integers(0, 40, n)] + rng.standard_normal((n, d))).astype(np.float32)
 
 
-def foreign(rng, m, ds, metric="l2"):
-    pq = ProductQuantizer(m, metric=metric)
-    pq.codebooks_ = rng.standard_normal((m, 16, ds))
+def foreign(rng, m, ds, metric="l2", n_bits=4):
+    pq = ProductQuantizer(m, n_bits, metric=metric)
+    pq.codebooks_ = rng.standard_normal((m, 2**n_bits, ds))
     return pq
 
 
@@ -51,13 +51,13 @@ def loss(pq, x):
 # ---- fit
 
 
-@pytest.mark.parametrize("m", [2, 8])
-def test_fitted_codebooks_lose_far_less_than_random_rows_do(backend, rng, m):
-    x = clustered(rng, 3000, 16)
-    fitted, chosen = ProductQuantizer(m, random_state=0).fit(x), ProductQuantizer(m)
-    chosen.codebooks_ = x[:16].reshape(16, m, 16 // m).transpose(1, 0, 2)
+@pytest.mark.parametrize(("m", "n_bits"), [(2, 4), (8, 4), (2, 6), (4, 8)])
+def test_fitted_codebooks_lose_far_less_than_random_rows_do(backend, rng, m, n_bits):
+    x, K = clustered(rng, 3000, 16), 2**n_bits
+    fitted, chosen = ProductQuantizer(m, n_bits, random_state=0).fit(x), ProductQuantizer(m, n_bits)
+    chosen.codebooks_ = x[:K].reshape(K, m, 16 // m).transpose(1, 0, 2)
     assert loss(fitted, x) < 0.8 * loss(chosen, x)
-    once = ProductQuantizer(m, random_state=0, max_iter=1).fit(x)
+    once = ProductQuantizer(m, n_bits, random_state=0, max_iter=1).fit(x)
     assert loss(fitted, x) < loss(once, x)
 
 
@@ -135,24 +135,26 @@ def test_very_small_and_very_large_numbers_are_learned(backend, rng, scale):
 # ---- encode, decode
 
 
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("m", [1, 3, 8])
-def test_encode_picks_a_nearest_centroid_and_decode_returns_it(path, rng, m):
-    pq, x = foreign(rng, m, 4), rng.standard_normal((200, 4 * m), dtype=np.float32)
+def test_encode_picks_a_nearest_centroid_and_decode_returns_it(path, rng, m, n_bits):
+    pq, x = foreign(rng, m, 4, n_bits=n_bits), rng.standard_normal((200, 4 * m), dtype=np.float32)
     codes = pq.encode(x)
     parts, books = x.reshape(200, m, 1, 4).astype(np.float64), pq.codebooks_.astype(np.float64)
     exact = np.square(parts - books).sum(axis=3)
-    numbers = nibbles(codes, m)
-    chosen = np.take_along_axis(exact, numbers[:, :, None].astype(np.int64), axis=2)[:, :, 0]
+    ids = numbers(codes, m, n_bits)
+    chosen = np.take_along_axis(exact, ids[:, :, None].astype(np.int64), axis=2)[:, :, 0]
     np.testing.assert_allclose(chosen, exact.min(axis=2), rtol=0, atol=1e-5)
     decoded = pq.decode(codes).reshape(200, m, 4)
-    np.testing.assert_array_equal(decoded, pq.codebooks_[np.arange(m), numbers])
+    np.testing.assert_array_equal(decoded, pq.codebooks_[np.arange(m), ids])
 
 
-def test_an_odd_number_of_subspaces_leaves_the_last_nibble_zero(path, rng):
-    pq = foreign(rng, 5, 2)
+@pytest.mark.parametrize(("n_bits", "size", "last"), [(4, 3, 16), (5, 4, 2), (6, 4, 64), (7, 5, 8)])
+def test_bits_that_pad_a_row_are_zero(path, rng, n_bits, size, last):
+    pq = foreign(rng, 5, 2, n_bits=n_bits)
     codes = pq.encode(rng.standard_normal((50, 10)))
-    assert codes.shape == (50, pq.code_size) == (50, 3)
-    assert (codes[:, -1] < 16).all()
+    assert codes.shape == (50, pq.code_size) == (50, size)
+    assert (codes[:, -1] < last).all()
 
 
 def test_cosine_ignores_lengths_and_takes_rows_of_zeros(path, rng):
@@ -168,11 +170,13 @@ def test_cosine_ignores_lengths_and_takes_rows_of_zeros(path, rng):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("m", [1, 7, 16])
-def test_searches_are_the_ranking_by_sums_of_the_tables_that_users_see(path, rng, metric, m):
-    pq, queries = foreign(rng, m, 3, metric), rng.standard_normal((9, 3 * m))
-    codes = np.concatenate([product_codes(300, m, rng)] * 2)  # every row has an equal one
-    sums = table_sums(pq.lookup_tables(queries), nibbles(codes, m))
+@pytest.mark.parametrize(("m", "n_bits"), [(1, 4), (7, 4), (16, 4), (7, 5), (9, 6), (2, 7), (5, 8)])
+def test_searches_are_the_ranking_by_sums_of_the_tables_that_users_see(
+    path, rng, metric, m, n_bits
+):
+    pq, queries = foreign(rng, m, 3, metric, n_bits), rng.standard_normal((9, 3 * m))
+    codes = np.concatenate([product_codes(300, m, rng, n_bits)] * 2)  # every row has an equal one
+    sums = table_sums(pq.lookup_tables(queries), numbers(codes, m, n_bits))
     mask = rng.random(600) < 0.3
     for base in (codes, strided_rows(codes), pq.pack(codes)):
         assert_equal((pq.distances(queries, base),), (sums,))
@@ -242,7 +246,7 @@ def test_more_queries_than_one_block_of_tables_answer_alike(backend, rng):
     pq, queries = foreign(rng, 5, 2), rng.standard_normal((600, 10))
     codes = product_codes(80, 5, rng)
     found = pq.topk(queries, codes, 7)
-    sums = table_sums(pq.lookup_tables(queries), nibbles(codes, 5))
+    sums = table_sums(pq.lookup_tables(queries), numbers(codes, 5))
     assert_equal(found, first_k(sums, 7, WORST_FLOAT))
     hits = pq.range(queries, codes, float(sums[599, 0]))
     assert_equal(hits, within(sums, float(sums[599, 0])))
@@ -318,25 +322,3 @@ def test_codebooks_are_copied_in_and_read_only(rng):
     np.testing.assert_array_equal(pq.codebooks_, kept)
     with pytest.raises(ValueError, match="read-only"):
         pq.codebooks_[0] = 1
-
-
-def test_scan_codes_grow_travel_and_say_what_they_hold(path, rng):
-    codes = product_codes(200, 21, rng)
-    grown, at = ScanCodes(codes[:0], 21), 0
-    while at < len(codes):
-        step = int(rng.integers(0, 40))
-        grown.append(codes[at : at + step])
-        at = min(at + step, len(codes))
-    np.testing.assert_array_equal(grown.blocks, ScanCodes(codes, 21).blocks)
-    assert repr(grown) == "ScanCodes(200 codes of 21 x 4 bits)"
-    assert (len(grown), grown.n_subspaces, grown.n_bytes, grown.nbytes) == (
-        200,
-        21,
-        11,
-        7 * 21 * 16,
-    )
-    assert grown.blocks.ctypes.data % 64 == 0
-    for twin in (pickle.loads(pickle.dumps(grown)), copy.copy(grown), copy.deepcopy(grown)):
-        twin.append(codes[:3])
-        assert (len(grown), len(twin)) == (200, 203)
-        np.testing.assert_array_equal(twin.unpack(), np.concatenate([codes, codes[:3]]))

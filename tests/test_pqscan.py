@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import (
+    BITS,
     SIZES,
-    SUBSPACES,
     TABLE_KINDS,
+    WIDTHS,
     WORST_FLOAT,
     assert_equal,
     first_k,
     layouts,
     masks,
-    nibbles,
+    numbers,
     packed,
     product_codes,
     strided_rows,
@@ -26,128 +27,134 @@ from cases import (
 )
 
 
-def blocks_of(path, codes, m):
-    blocks = np.zeros((-(-len(codes) // 32), m, 16), np.uint8)
-    path.pqscan.pack(codes, blocks, 0)
+def empty_blocks(path, n, m, n_bits=4):
+    in_block, *block = path.pqscan.block_shape(m, n_bits)
+    return np.zeros((-(-n // in_block), *block), np.uint8)
+
+
+def blocks_of(path, codes, m, n_bits=4):
+    blocks = empty_blocks(path, len(codes), m, n_bits)
+    path.pqscan.pack(codes, blocks, m, n_bits, 0)
     return blocks
 
 
-def problem(n, nq, m, kind, rng):
+def problem(n, nq, m, kind, rng, n_bits=4):
     """Tables, codes, and the distances by definition."""
-    entries, codes = tables(kind, nq, m, rng), product_codes(n, m, rng)
-    return entries, codes, table_sums(entries, nibbles(codes, m))
-
-
-def scores(x, codebooks):
-    """Half the squared length of each centroid minus its product with x, rounded at each step."""
-    m, K, ds = codebooks.shape
-    norms = np.zeros((m, K), np.float32)
-    for t in range(ds):
-        norms = norms + codebooks[:, :, t] * codebooks[:, :, t]
-    score = np.repeat((np.float32(0.5) * norms)[None], len(x), axis=0)
-    for t in range(ds):
-        score = score - x.reshape(len(x), m, 1, ds)[..., t] * codebooks[None, :, :, t]
-    return score
+    entries, codes = tables(kind, nq, m, rng, n_bits), product_codes(n, m, rng, n_bits)
+    return entries, codes, table_sums(entries, numbers(codes, m, n_bits))
 
 
 # ---- layout
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("m", [1, 5])
-def test_blocks_hold_pairs_of_codes_sixteen_apart(path, rng, m):
+@pytest.mark.parametrize("m", [1, 5, 8])
+def test_blocks_of_4_bits_hold_pairs_of_codes_sixteen_apart(path, rng, m):
     codes = product_codes(70, m, rng)
-    numbers = np.zeros((96, m), np.uint8)
-    numbers[:70] = nibbles(codes, m)
-    halves = numbers.reshape(3, 2, 16, m).transpose(1, 0, 3, 2)
+    lanes = np.zeros((96, m), np.uint8)
+    lanes[:70] = numbers(codes, m)
+    halves = lanes.reshape(3, 2, 16, m).transpose(1, 0, 3, 2)
     np.testing.assert_array_equal(blocks_of(path, codes, m), halves[0] + 16 * halves[1])
 
 
 @pytest.mark.quick
-def test_unpack_gives_back_what_pack_took(path, rng):
-    for n, m in ((1, 1), (33, 2), (64, 7)):
-        codes = product_codes(n, m, rng)
-        unpacked = path.pqscan.unpack(blocks_of(path, codes, m), n)
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 8, 11])
+@pytest.mark.parametrize("n_bits", [5, 6])
+def test_blocks_of_5_and_6_bits_hold_four_subspaces_in_three_lines(path, rng, m, n_bits):
+    codes = product_codes(70, m, rng, n_bits)
+    lanes = np.zeros((128, m), np.uint8)
+    lanes[:70] = numbers(codes, m, n_bits)
+    expected = np.zeros((2, m - m // 4, 64), np.uint8)
+    for j in range(m):
+        column, g = lanes[:, j].reshape(2, 64), j // 4
+        if j % 4 < 3:
+            expected[:, j - g] += column
+        else:
+            for i in range(3):
+                expected[:, 3 * g + i] += column // 4**i % 4 * 64
+    np.testing.assert_array_equal(blocks_of(path, codes, m, n_bits), expected)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("m", [1, 5])
+@pytest.mark.parametrize("n_bits", [7, 8])
+def test_blocks_of_7_and_8_bits_hold_a_byte_of_each_subspace(path, rng, m, n_bits):
+    codes = product_codes(70, m, rng, n_bits)
+    lanes = np.zeros((128, m), np.uint8)
+    lanes[:70] = numbers(codes, m, n_bits)
+    expected = lanes.reshape(2, 64, m).transpose(0, 2, 1)
+    np.testing.assert_array_equal(blocks_of(path, codes, m, n_bits), expected)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("n_bits", BITS)
+def test_rows_are_dense_with_the_least_significant_bit_first(path, rng, n_bits):
+    for n, m in ((0, 3), (1, 1), (3, 2), (40, 7), (2, 8), (5, 33)):
+        codes = product_codes(n, m, rng, n_bits)
+        split = path.pqscan.split(strided_rows(codes), m, n_bits)
+        assert_equal((split,), (numbers(codes, m, n_bits),))
+        for row, ids in zip(codes, split.tolist(), strict=True):
+            whole = sum(number << n_bits * j for j, number in enumerate(ids))
+            assert int.from_bytes(row.tobytes(), "little") == whole
+        assert_equal((path.pqscan.join(split, n_bits),), (codes,))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("n_bits", BITS)
+def test_unpack_gives_back_what_pack_took(path, rng, n_bits):
+    for n, m in ((1, 1), (33, 2), (64, 7), (65, 4), (129, 9)):
+        codes = product_codes(n, m, rng, n_bits)
+        unpacked = path.pqscan.unpack(blocks_of(path, codes, m, n_bits), n, m, n_bits)
         assert_equal((unpacked,), (codes,))
 
 
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("m", [1, 2, 9, 64])
-def test_packing_in_pieces_equals_packing_at_once(path, rng, m):
-    codes = product_codes(200, m, rng)
-    blocks, at = np.zeros((7, m, 16), np.uint8), 0
+def test_packing_in_pieces_equals_packing_at_once(path, rng, m, n_bits):
+    codes = product_codes(200, m, rng, n_bits)
+    blocks, at = empty_blocks(path, 200, m, n_bits), 0
     while at < 200:
         step = int(rng.integers(1, 40))
-        path.pqscan.pack(codes[at : at + step], blocks, at)
+        path.pqscan.pack(codes[at : at + step], blocks, m, n_bits, at)
         at += step
-    np.testing.assert_array_equal(blocks, blocks_of(path, codes, m))
+    np.testing.assert_array_equal(blocks, blocks_of(path, codes, m, n_bits))
 
 
-def test_the_padding_nibble_of_an_odd_number_of_subspaces_means_nothing(path, rng):
-    codes = product_codes(40, 3, rng)
+@pytest.mark.parametrize("n_bits", BITS)
+def test_packing_over_codes_leaves_those_around_them(path, rng, n_bits):
+    m, codes = 7, product_codes(200, 7, rng, n_bits)
+    blocks = blocks_of(path, codes, m, n_bits)
+    for start, n in ((0, 1), (5, 1), (20, 1), (63, 2), (100, 80), (199, 1)):
+        codes[start : start + n] = product_codes(n, m, rng, n_bits)
+        path.pqscan.pack(codes[start : start + n], blocks, m, n_bits, start)
+        np.testing.assert_array_equal(blocks, blocks_of(path, codes, m, n_bits))
+
+
+@pytest.mark.parametrize(("n_bits", "m"), [(4, 3), (5, 3), (5, 7), (6, 2), (6, 5), (7, 9)])
+def test_the_padding_bits_of_a_row_mean_nothing(path, rng, n_bits, m):
+    codes = product_codes(40, m, rng, n_bits)
     dirty = codes.copy()
-    dirty[:, -1] |= 0xF0
-    entries = tables("normal", 2, 3, rng)
-    np.testing.assert_array_equal(blocks_of(path, dirty, 3), blocks_of(path, codes, 3))
+    dirty[:, -1] |= 256 - 2 ** (m * n_bits % 8)
+    assert_equal((path.pqscan.split(dirty, m, n_bits),), (numbers(codes, m, n_bits),))
+    entries, blocks = tables("normal", 2, m, rng, n_bits), blocks_of(path, codes, m, n_bits)
+    np.testing.assert_array_equal(blocks_of(path, dirty, m, n_bits), blocks)
     expected = path.pqscan.topk(entries, codes, 40, 9, None, 1)
     assert_equal(path.pqscan.topk(entries, dirty, 40, 9, None, 1), expected)
     found = path.pqscan.distances(entries, dirty, 40, 1)
-    assert_equal((found,), (table_sums(entries, nibbles(codes, 3)),))
+    assert_equal((found,), (table_sums(entries, numbers(codes, m, n_bits)),))
 
 
-# ---- training
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize("ds", [1, 4, 5])
-def test_assign_takes_the_lowest_score_and_of_equal_ones_the_first(path, rng, ds):
-    x = rng.standard_normal((19, 3 * ds), dtype=np.float32)
-    codebooks = rng.standard_normal((3, 16, ds), dtype=np.float32)
-    codebooks[:, 9] = codebooks[:, 4]
-    assigned = path.pqscan.assign(x, codebooks, 1)
-    assert_equal((assigned,), (scores(x, codebooks).argmin(axis=2).astype(np.uint8),))
-    assert not (assigned == 9).any()
-
-
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 513, 1100])
-@pytest.mark.parametrize(
-    ("m", "K", "ds"),
-    [(1, 16, 1), (3, 16, 2), (2, 16, 3), (4, 16, 8), (2, 1, 3), (2, 256, 5), (1, 16, 257)],
-)
-def test_assign_agrees_with_scores_rounded_step_by_step(path, rng, n, m, K, ds):
-    x = rng.standard_normal((n, m * ds), dtype=np.float32)
-    codebooks = rng.standard_normal((m, K, ds), dtype=np.float32)
-    expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
-    for rows in (x, strided_rows(x)):
-        assert_equal((path.pqscan.assign(rows, codebooks, 2),), (expected,))
-
-
-def test_assign_handles_equal_and_extreme_rows(path):
-    x = np.float32([[0, 0], [1e18, -1e18], [1e-42, 0], [-0.0, 0.0]])
-    codebooks = np.zeros((1, 16, 2), np.float32)
-    codebooks[0, 5], codebooks[0, 7] = (1e18, -1e18), (1e-42, 0)
-    expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
-    assert_equal((path.pqscan.assign(x, codebooks, 1),), (expected,))
-
-
-@pytest.mark.quick
-def test_centroid_sums_add_rows_in_order_in_float64(path, rng):
-    x = rng.standard_normal((50, 6), dtype=np.float32)
-    assigned = rng.integers(0, 15, (50, 3), dtype=np.uint8)  # the last centroid stays empty
-    sums, counts = np.zeros((3, 16, 2)), np.zeros((3, 16), np.int64)
-    for row, ids in zip(x.astype(np.float64), assigned, strict=True):
-        for j, k in enumerate(ids):
-            sums[j, k] += row[2 * j : 2 * j + 2]
-            counts[j, k] += 1
-    assert_equal(path.pqscan.centroid_sums(x, assigned, 16, 2), (sums, counts))
+# ---- tables
 
 
 @pytest.mark.quick
 @pytest.mark.parametrize("metric", ["l2", "ip"])
-def test_lookup_tables_add_term_by_term_in_float32(path, rng, metric):
+@pytest.mark.parametrize("n_bits", BITS)
+def test_lookup_tables_add_term_by_term_in_float32(path, rng, metric, n_bits):
     queries = rng.standard_normal((5, 6), dtype=np.float32)
-    codebooks = rng.standard_normal((2, 16, 3), dtype=np.float32)
+    codebooks = rng.standard_normal((2, 2**n_bits, 3), dtype=np.float32)
     parts = queries.reshape(5, 2, 1, 3)
-    expected = np.zeros((5, 2, 16), np.float32)
+    expected = np.zeros((5, 2, 2**n_bits), np.float32)
     for t in range(3):
         apart = parts[..., t] - codebooks[:, :, t]
         expected += apart * apart if metric == "l2" else parts[..., t] * codebooks[:, :, t]
@@ -158,11 +165,12 @@ def test_lookup_tables_add_term_by_term_in_float32(path, rng, metric):
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("m", [1, 6, 16])
-def test_scans_of_a_few_codes_are_exact(path, rng, m):
-    entries, codes, distances = problem(33, 3, m, "normal", rng)
+def test_scans_of_a_few_codes_are_exact(path, rng, m, n_bits):
+    entries, codes, distances = problem(33, 3, m, "normal", rng, n_bits)
     mask, radius = rng.random(33) < 0.6, float(np.median(distances))
-    for base in (codes, blocks_of(path, codes, m)):
+    for base in (codes, blocks_of(path, codes, m, n_bits)):
         assert_equal((path.pqscan.distances(entries, base, 33, 1),), (distances,))
         found = path.pqscan.topk(entries, base, 33, 5, packed(mask), 1)
         assert_equal(found, first_k(distances, 5, WORST_FLOAT, mask))
@@ -171,11 +179,11 @@ def test_scans_of_a_few_codes_are_exact(path, rng, m):
 
 
 @pytest.mark.parametrize("kind", TABLE_KINDS)
-@pytest.mark.parametrize("m", SUBSPACES)
-def test_every_width_and_table_gives_the_exact_ranking(path, rng, m, kind):
-    n = 333 if m < 600 else 97
-    entries, codes, distances = problem(n, 5, m, kind, rng)
-    blocks, radius = blocks_of(path, codes, m), float(distances[0, n // 2])
+@pytest.mark.parametrize(("n_bits", "m"), WIDTHS)
+def test_every_width_and_table_gives_the_exact_ranking(path, rng, m, kind, n_bits):
+    n = 333 if m < 500 else 97 if m < 2000 else 33
+    entries, codes, distances = problem(n, 5, m, kind, rng, n_bits)
+    blocks, radius = blocks_of(path, codes, m, n_bits), float(distances[0, n // 2])
     for base in (codes, blocks):
         assert_equal((path.pqscan.distances(entries, base, n, 1),), (distances,))
         found = path.pqscan.topk(entries, base, n, 10, None, 1)
@@ -187,11 +195,23 @@ def test_every_width_and_table_gives_the_exact_ranking(path, rng, m, kind):
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("nq", [0, 1, 2, 4, 7, 13])
-def test_every_number_of_rows_and_queries_is_served(path, rng, n, nq):
-    entries, codes, distances = problem(n, nq, 11, "ties", rng)
+@pytest.mark.parametrize(
+    ("n_bits", "nq"),
+    [
+        *((4, nq) for nq in (0, 1, 2, 4, 7, 13)),
+        (5, 3),
+        (6, 0),
+        (6, 1),
+        (6, 4),
+        (7, 2),
+        (8, 1),
+        (8, 5),
+    ],
+)
+def test_every_number_of_rows_and_queries_is_served(path, rng, n, nq, n_bits):
+    entries, codes, distances = problem(n, nq, 11, "ties", rng, n_bits)
     mask = rng.random(n) < 0.4
-    for base in (codes, blocks_of(path, codes, 11)):
+    for base in (codes, blocks_of(path, codes, 11, n_bits)):
         for k in (1, 12, n + 3):
             for allowed in (None, mask):
                 found = path.pqscan.topk(entries, base, n, k, packed(allowed), 1)
@@ -200,44 +220,57 @@ def test_every_number_of_rows_and_queries_is_served(path, rng, n, nq):
         assert_equal(found, within(distances, 9.0, mask))
 
 
-@pytest.mark.parametrize("m", [1, 16, 511, 512, 513, 520, 1032, 4096])
-def test_the_largest_sums_of_a_scan_do_not_overflow(path, rng, m):
-    entries = np.broadcast_to(np.arange(16, dtype=np.float32), (3, m, 16)).copy()
-    codes = product_codes(65, m, rng)
-    codes[::2] = 255
-    if m % 2:
-        codes[:, -1] &= 15
-    distances = table_sums(entries, nibbles(codes, m))
-    found = path.pqscan.topk(entries, blocks_of(path, codes, m), 65, 40, None, 1)
+@pytest.mark.parametrize(
+    ("n_bits", "m"),
+    [
+        *((4, m) for m in (1, 16, 511, 512, 513, 517, 520, 1032, 4096)),
+        *((n_bits, m) for n_bits in (5, 6) for m in (3, 1023, 1024, 1040, 1041, 1044, 2084)),
+        *((n_bits, m) for n_bits in (7, 8) for m in (3, 511, 513, 517, 1034)),
+    ],
+)
+def test_the_largest_sums_of_a_scan_do_not_overflow(path, rng, m, n_bits):
+    K = 2**n_bits
+    entries = np.broadcast_to(np.arange(K, dtype=np.float32), (3, m, K)).copy()
+    codes = product_codes(65, m, rng, n_bits)
+    codes[::2] = 255  # the padding bits too
+    distances = table_sums(entries, numbers(codes, m, n_bits))
+    found = path.pqscan.topk(entries, blocks_of(path, codes, m, n_bits), 65, 40, None, 1)
     assert_equal(found, first_k(distances, 40, WORST_FLOAT))
-    largest = 15.0 * m
+    largest = (K - 1.0) * m
     found = path.pqscan.range_search(entries, codes, 65, largest, None, 1)
     assert_equal(found, within(distances, largest))
 
 
-def test_every_layout_of_code_rows_gives_the_same_answer(path, rng):
-    entries, codes, distances = problem(65, 9, 13, "normal", rng)
+@pytest.mark.parametrize("n_bits", BITS)
+def test_every_layout_of_code_rows_gives_the_same_answer(path, rng, n_bits):
+    entries, codes, distances = problem(65, 9, 13, "normal", rng, n_bits)
     expected = first_k(distances, 20, WORST_FLOAT)
     for base in layouts(codes):
         assert_equal(path.pqscan.topk(entries, base, 65, 20, None, 1), expected)
         assert_equal((path.pqscan.distances(entries, base, 65, 1),), (distances,))
-        np.testing.assert_array_equal(blocks_of(path, base, 13), blocks_of(path, codes, 13))
+        np.testing.assert_array_equal(
+            blocks_of(path, base, 13, n_bits), blocks_of(path, codes, 13, n_bits)
+        )
 
 
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("n", [1, 33, 64, 130])
-def test_no_mask_lets_a_forbidden_row_through(path, rng, n):
-    entries, codes, distances = problem(n, 9, 8, "ties", rng)
-    blocks = blocks_of(path, codes, 8)
+def test_no_mask_lets_a_forbidden_row_through(path, rng, n, n_bits):
+    entries, codes, distances = problem(n, 9, 8, "ties", rng, n_bits)
+    blocks = blocks_of(path, codes, 8, n_bits)
     for mask in masks(n, rng):
         expected = first_k(distances, 12, WORST_FLOAT, mask)
         for base in (codes, blocks):
             assert_equal(path.pqscan.topk(entries, base, n, 12, packed(mask), 1), expected)
 
 
-@pytest.mark.parametrize(("nq", "n", "m"), [(70, 2000, 64), (1, 30_000, 200)])
-def test_threads_change_no_answer(path, rng, nq, n, m):
-    entries, codes, distances = problem(n, nq, m, "ties", rng)
-    mask, blocks = packed(rng.random(n) < 0.7), blocks_of(path, codes, m)
+@pytest.mark.parametrize(
+    ("nq", "n", "m", "n_bits"),
+    [(70, 2000, 64, 4), (1, 30_000, 200, 4), (5, 9000, 90, 6), (3, 7000, 40, 8)],
+)
+def test_threads_change_no_answer(path, rng, nq, n, m, n_bits):
+    entries, codes, distances = problem(n, nq, m, "ties", rng, n_bits)
+    mask, blocks = packed(rng.random(n) < 0.7), blocks_of(path, codes, m, n_bits)
     expected, radius = first_k(distances, 50, WORST_FLOAT), float(np.sort(distances[0])[60])
     masked = path.pqscan.topk(entries, codes, n, 300, mask, 1)
     ranges = path.pqscan.range_search(entries, blocks, n, radius, mask, 1)
@@ -249,24 +282,26 @@ def test_threads_change_no_answer(path, rng, nq, n, m):
         assert_equal((path.pqscan.distances(entries, blocks, n, threads),), (distances,))
 
 
-def test_batches_answer_as_single_queries_do(path, rng):
-    entries, codes, _ = problem(333, 23, 10, "ties", rng)
+@pytest.mark.parametrize("n_bits", BITS)
+def test_batches_answer_as_single_queries_do(path, rng, n_bits):
+    entries, codes, _ = problem(333, 23, 10, "ties", rng, n_bits)
     together = path.pqscan.topk(entries, codes, 333, 9, None, 1)
     alone = [path.pqscan.topk(table[None], codes, 333, 9, None, 1) for table in entries]
     assert_equal(together, tuple(np.concatenate(parts) for parts in zip(*alone, strict=True)))
 
 
-@pytest.mark.parametrize("k", [600, 17_000])
-def test_a_k_of_thousands_keeps_the_first_of_equal_rows(path, rng, k):
-    entries, codes, distances = problem(20_000, 2, 4, "ties", rng)
+@pytest.mark.parametrize(("k", "n_bits"), [(600, 4), (17_000, 4), (900, 6), (900, 8)])
+def test_a_k_of_thousands_keeps_the_first_of_equal_rows(path, rng, k, n_bits):
+    entries, codes, distances = problem(20_000, 2, 4, "ties", rng, n_bits)
     expected = first_k(distances, k, WORST_FLOAT)
-    found = path.pqscan.topk(entries, blocks_of(path, codes, 4), 20_000, k, None, 2)
+    found = path.pqscan.topk(entries, blocks_of(path, codes, 4, n_bits), 20_000, k, None, 2)
     assert_equal(found, expected)
 
 
+@pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize("kind", ["normal", "ties", "negative", "constant"])
-def test_a_radius_includes_the_distance_it_names(path, rng, kind):
-    entries, codes, distances = problem(200, 3, 9, kind, rng)
+def test_a_radius_includes_the_distance_it_names(path, rng, kind, n_bits):
+    entries, codes, distances = problem(200, 3, 9, kind, rng, n_bits)
     exact = float(distances[1, 77])
     below = float(np.nextafter(np.float32(exact), np.float32(-np.inf)))
     for radius in (exact, below, float("inf"), float("-inf")):
@@ -294,15 +329,14 @@ def test_rows_in_falling_order_of_distance_are_found_though_every_one_beats_the_
 @given(data=st.data())
 def test_any_problem_is_solved_exactly(path, data):
     draw = data.draw
-    n, nq, m = (
-        draw(st.integers(0, 200), "n"),
-        draw(st.integers(0, 12), "nq"),
-        draw(st.integers(1, 70)),
-    )
+    n, nq = draw(st.integers(0, 200), "n"), draw(st.integers(0, 12), "nq")
+    m, n_bits = draw(st.integers(1, 70), "m"), draw(st.sampled_from(BITS), "n_bits")
     rng = np.random.default_rng(draw(st.integers(0, 2**32), "seed"))
-    entries, codes, distances = problem(n, nq, m, draw(st.sampled_from(TABLE_KINDS)), rng)
+    kind = draw(st.sampled_from(TABLE_KINDS), "kind")
+    entries, codes, distances = problem(n, nq, m, kind, rng, n_bits)
     mask = draw(st.sampled_from(list(masks(n, rng))), "mask")
-    base = draw(st.sampled_from([codes, strided_rows(codes), blocks_of(path, codes, m)]), "base")
+    blocks = blocks_of(path, codes, m, n_bits)
+    base = draw(st.sampled_from([codes, strided_rows(codes), blocks]), "base")
     k, radius = draw(st.integers(1, 220), "k"), float(np.median(distances)) if distances.size else 0
     found = path.pqscan.topk(entries, base, n, k, packed(mask), 2)
     assert_equal(found, first_k(distances, k, WORST_FLOAT, mask))
@@ -312,11 +346,12 @@ def test_any_problem_is_solved_exactly(path, data):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("metric", ["l2", "ip"])
-def test_a_search_is_the_topk_of_its_tables(path, rng, metric):
+@pytest.mark.parametrize("n_bits", BITS)
+def test_a_search_is_the_topk_of_its_tables(path, rng, metric, n_bits):
     m, ds, n, k = 5, 3, 70, 12
-    books = rng.standard_normal((m, 16, ds), dtype=np.float32)
+    books = rng.standard_normal((m, 2**n_bits, ds), dtype=np.float32)
     queries = rng.standard_normal((9, m * ds), dtype=np.float32)
-    codes = product_codes(n, m, rng)
+    codes = product_codes(n, m, rng, n_bits)
     columns = np.ascontiguousarray(books.transpose(0, 2, 1))
     tables = path.pqscan.lookup_tables(queries, books, metric, 1)
     sign = np.float32(1 if metric == "l2" else -1)

@@ -101,7 +101,7 @@ private:
 /// Larger values would need more counters than rows.
 inline constexpr std::int64_t counted_limit = 1 << 18;
 
-/// Top-k of integers too large to count, with CountingTopk's members.
+/// Top-k of integers too large to be worth counting, with CountingTopk's members.
 class UncountedTopk {
 public:
     UncountedTopk(std::int64_t k, std::uint32_t max_value) : bound_(max_value + 1), best_(k) {}

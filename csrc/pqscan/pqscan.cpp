@@ -98,23 +98,10 @@ void unpack(const std::uint8_t* blocks, std::int64_t n, std::int64_t m, int n_bi
     });
 }
 
-void fill_table(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
-                std::int64_t n_centroids, Metric metric, float* table) noexcept {
-    for (std::int64_t j = 0; j < m; ++j) {
-        float* out = table + j * n_centroids;
-        std::fill_n(out, n_centroids, 0.0f);
-        for (std::int64_t t = j * dims; t < (j + 1) * dims; ++t) {
-            const float* column = columns + t * n_centroids;
-            for (std::int64_t k = 0; k < n_centroids; ++k) {
-                const float difference = query[t] - column[k];
-                out[k] += metric == Metric::l2 ? difference * difference : query[t] * column[k];
-            }
-        }
-    }
-}
-
 void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
-                   std::int64_t n_centroids, Metric metric, int threads, float* tables) {
+                   std::int64_t n_centroids, Metric metric, int threads, Isa at_most,
+                   float* tables) {
+    const auto fill = pick(rows(), &Kernels::tables, at_most)->fill;
     const std::int64_t dims = queries.width / m;
     std::vector<float> columns(m * dims * n_centroids);  // lanes are centroids
     for (std::int64_t j = 0; j < m; ++j) {
@@ -129,8 +116,8 @@ void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
     parallel_for(threads, (queries.n + task_queries - 1) / task_queries, [&](std::int64_t task) {
         const std::int64_t end = std::min(queries.n, (task + 1) * task_queries);
         for (std::int64_t q = task * task_queries; q < end; ++q) {
-            fill_table(queries[q], columns.data(), m, dims, n_centroids, metric,
-                       tables + q * m * n_centroids);
+            fill(queries[q], columns.data(), m, dims, n_centroids, metric,
+                 tables + q * m * n_centroids);
         }
     });
 }

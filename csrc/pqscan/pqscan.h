@@ -61,6 +61,27 @@ struct Scan {
 using Below = void (*)(const Scan&, const std::int32_t* bounds, Key* const* hits,
                        std::int64_t* n_hits) noexcept;
 
+enum class Metric : std::uint8_t { l2, ip };
+
+struct Range {
+    float least, most, mean;
+};
+
+/// A query's tables before a scan: (m, n) entries, n a multiple of 16; quantised, m times `slots`
+/// bytes. Equal on every level.
+struct TableKernels {
+    /// From columns (m, dims, n): squared distances or inner products, term by term in float32.
+    void (*fill)(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
+                 std::int64_t n, Metric metric, float* table) noexcept;
+    void (*ranges)(const float* tables, std::int64_t m, std::int64_t n, Range* out) noexcept;
+    /// (entry - least) * scale, rounded down and at most `limit`.
+    void (*quantise)(const float* tables, std::int64_t m, std::int64_t n, const Range* ranges,
+                     float scale, int limit, int slots, std::uint8_t* out) noexcept;
+    /// Sum over sub-spaces of the largest entry - least - level * step, in float64.
+    double (*error)(const float* tables, std::int64_t m, std::int64_t n, const Range* ranges,
+                    double step, int slots, const std::uint8_t* quantised) noexcept;
+};
+
 struct Kernels {
     Isa isa;
     Below below4 = nullptr;  ///< codes of 4 bits
@@ -69,6 +90,7 @@ struct Kernels {
     /// out[r] = float distance of the 4-bit block's code r, all 32 of them. `tables` (m, 16).
     void (*distances4)(const float* tables, const std::uint8_t* block, std::int64_t m,
                        float* out) noexcept = nullptr;
+    const TableKernels* tables = nullptr;
 };
 std::span<const Kernels* const> rows() noexcept;
 
@@ -92,16 +114,11 @@ void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t m, int n_
 void unpack(const std::uint8_t* blocks, std::int64_t n, std::int64_t m, int n_bits,
             std::uint8_t* codes) noexcept;
 
-enum class Metric : std::uint8_t { l2, ip };
-
 /// tables (queries.n, m, n_centroids): squared distances or inner products of sub-vectors, term by
 /// term in float32.
 void lookup_tables(Rows<float> queries, const float* codebooks, std::int64_t m,
-                   std::int64_t n_centroids, Metric metric, int threads, float* tables);
-
-/// One query's table (m, n_centroids) from columns (m, dims, n_centroids).
-void fill_table(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
-                std::int64_t n_centroids, Metric metric, float* table) noexcept;
+                   std::int64_t n_centroids, Metric metric, int threads, Isa at_most,
+                   float* tables);
 
 /// The tables of a search, K entries for each of m sub-spaces: given, or made a group of queries at
 /// a time from queries and centroids, or from codes and the tables of every pair of centroids.

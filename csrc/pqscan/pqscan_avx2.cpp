@@ -12,6 +12,7 @@
 #include <immintrin.h>
 
 #include "pqscan/pqscan_shuffle.h"
+#include "pqscan/pqscan_tables_loop.h"
 
 namespace tersevec::pqscan::avx2 {
 namespace {
@@ -176,6 +177,7 @@ constinit const Kernels kernels{.isa = Isa::avx2,
                                 .below4 = &below<Sums16Block<NibbleAdder>>,
                                 .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 4>>>,
                                 .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 4>>>,
-                                .distances4 = &distances};
+                                .distances4 = &distances,
+                                .tables = &table_kernels};
 
 }  // namespace tersevec::pqscan::avx2

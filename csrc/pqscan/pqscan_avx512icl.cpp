@@ -69,9 +69,9 @@ struct NibbleBlock {
     }
 
     template <int Q>
-    static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
-                     const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
-                     std::int32_t* out) noexcept {
+    static unsigned sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                         const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                         std::int32_t* out) noexcept {
         __m512i sums[2 * Q];
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) {
@@ -94,13 +94,19 @@ struct NibbleBlock {
             any = _mm512_or_si512(any, sums[i]);
         }
         if (_mm512_movepi32_mask(any) == 0) [[likely]] {
-            return false;
+            return 0;
         }
-#pragma GCC unroll 16
-        for (int i = 0; i < 2 * Q; ++i) {
-            _mm512_storeu_si512(out + 16 * i, sums[i]);
+        unsigned hit = 0;
+#pragma GCC unroll 8
+        for (int q = 0; q < Q; ++q) {
+            const __m512i low = sums[2 * q], high = sums[2 * q + 1];
+            if (_mm512_movepi32_mask(_mm512_or_si512(low, high)) != 0) {
+                hit |= 1u << q;
+                _mm512_storeu_si512(out + 32 * q, low);
+                _mm512_storeu_si512(out + 32 * q + 16, high);
+            }
         }
-        return true;
+        return hit;
     }
 };
 

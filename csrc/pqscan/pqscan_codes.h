@@ -14,6 +14,9 @@ public:
         : block_(blocks + row / Layout::block_codes * block_bytes_of<Layout>(m)),
           place_(static_cast<int>(row % Layout::block_codes)) {}
     int operator[](std::int64_t j) const noexcept { return Layout::get(block_, j, place_); }
+    void read(std::int64_t j, int count, std::uint8_t* out) const noexcept {
+        Layout::read(block_, j, count, place_, out);
+    }
 
 private:
     const std::uint8_t* block_;
@@ -32,6 +35,11 @@ public:
             number |= bytes_[bit / 8 + 1] << (8 - shift);
         }
         return number & ((1 << n_bits_) - 1);
+    }
+    void read(std::int64_t j, int count, std::uint8_t* out) const noexcept {
+        for (int i = 0; i < count; ++i) {
+            out[i] = static_cast<std::uint8_t>((*this)[j + i]);
+        }
     }
 
 private:

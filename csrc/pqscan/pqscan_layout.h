@@ -7,6 +7,7 @@
 ///   sums16_subspaces   what 16-bit sums hold: sums16_subspaces * limit < 2^16
 ///   lines(m)           lines of `line_bytes` in a block
 ///   get, put           one code's number of a sub-space
+///   read               one code's numbers of sub-spaces j .. j + count - 1, j a multiple of 4
 #pragma once
 
 #include "pqscan/pqscan.h"
@@ -23,6 +24,12 @@ struct Nibbles {
     static std::int64_t lines(std::int64_t m) noexcept { return m; }
     static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
         return block[16 * j + c % 16] >> (c < 16 ? 0 : 4) & 15;
+    }
+    static void read(const std::uint8_t* block, std::int64_t j, int count, int c,
+                     std::uint8_t* out) noexcept {
+        for (int i = 0; i < count; ++i) {
+            out[i] = static_cast<std::uint8_t>(get(block, j + i, c));
+        }
     }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
         std::uint8_t& byte = block[16 * j + c % 16];
@@ -44,6 +51,21 @@ struct Sextets {
         const std::uint8_t* bytes = block + j / 4 * 192 + c;
         return j % 4 < 3 ? bytes[j % 4 * 64] & 63
                          : bytes[0] >> 6 | bytes[64] >> 6 << 2 | bytes[128] >> 6 << 4;
+    }
+    static void read(const std::uint8_t* block, std::int64_t j, int count, int c,
+                     std::uint8_t* out) noexcept {
+        const std::uint8_t* bytes = block + j / 4 * 192 + c;
+        int i = 0;
+        for (; i + 4 <= count; i += 4, bytes += 192) {
+            const int first = bytes[0], second = bytes[64], third = bytes[128];
+            out[i] = static_cast<std::uint8_t>(first & 63);
+            out[i + 1] = static_cast<std::uint8_t>(second & 63);
+            out[i + 2] = static_cast<std::uint8_t>(third & 63);
+            out[i + 3] = static_cast<std::uint8_t>(first >> 6 | second >> 6 << 2 | third >> 6 << 4);
+        }
+        for (; i < count; ++i, bytes += 64) {
+            out[i] = static_cast<std::uint8_t>(*bytes & 63);
+        }
     }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
         std::uint8_t* bytes = block + j / 4 * 192 + c;
@@ -69,6 +91,12 @@ struct Octets {
     static std::int64_t lines(std::int64_t m) noexcept { return m; }
     static int get(const std::uint8_t* block, std::int64_t j, int c) noexcept {
         return block[64 * j + c];
+    }
+    static void read(const std::uint8_t* block, std::int64_t j, int count, int c,
+                     std::uint8_t* out) noexcept {
+        for (int i = 0; i < count; ++i) {
+            out[i] = static_cast<std::uint8_t>(get(block, j + i, c));
+        }
     }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
         block[64 * j + c] = static_cast<std::uint8_t>(number);

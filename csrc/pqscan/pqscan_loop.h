@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The loop over blocks, once for every level and layout. `Block` does one block against Q queries:
 ///   Layout, and static constexpr int tile: the most queries it takes at a time
-///   template <int Q> static bool sums(tables, table_bytes, block, m, start, sums):
-///       sum = start[q] + quantised sum for each query and code of the block; whether any is
-///       negative; then `sums` (Q, block_codes) holds them all. start[q] <= 0.
+///   template <int Q> static unsigned sums(tables, table_bytes, block, m, start, sums):
+///       sum = start[q] + quantised sum for each query and code of the block; bit q of the result
+///       is whether one of query q's is negative; then sums[q * block_codes ...] holds them.
+///       start[q] <= 0.
 ///   static std::uint64_t signs(sums): bit c = whether the c-th sum of a query is negative
 /// Starting at -bound makes the sign bit the hit.
 /// Whole blocks only: the loop leaves out padding and rows that the mask forbids.
@@ -53,13 +54,12 @@ void below_tile(const Scan& scan, int q, const std::int32_t* bounds, Key* const*
         if (allowed == 0) {
             continue;
         }
-        if (!Block::template sums<Q>(tables, scan.table_bytes, block, scan.m, start, sums))
-            [[likely]] {
-            continue;
-        }
-        for (int i = 0; i < Q; ++i) {
+        unsigned hit =
+            Block::template sums<Q>(tables, scan.table_bytes, block, scan.m, start, sums);
+        for (; hit != 0; hit &= hit - 1) {
+            const int i = __builtin_ctz(hit);
             std::uint64_t found = Block::signs(sums + i * block_codes) & allowed;
-            if (found != 0 && scan.mask.of_queries()) {
+            if (scan.mask.of_queries()) {
                 found &= scan.mask.from_query(q + i).word(scan.first_row + row, count);
             }
             for (; found != 0; found &= found - 1) {

@@ -7,6 +7,7 @@
 //              most 127
 #include <arm_neon.h>
 
+#include "pqscan/pqscan_tables_loop.h"
 #include "pqscan/pqscan_wide.h"
 
 namespace tersevec::pqscan::neon {
@@ -129,6 +130,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::neon,
                                 .below4 = &below<Sums16Block<NibbleAdder>>,
                                 .below6 = &below<Sums16Block<WideAdder<V, Sextets, 2>>>,
-                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>};
+                                .below8 = &below<Sums16Block<WideAdder<V, Octets, 2>>>,
+                                .tables = &table_kernels};
 
 }  // namespace tersevec::pqscan::neon

@@ -14,9 +14,11 @@ namespace tersevec::pqscan {
 template <class Layout>
 class Queries {
 public:
-    Queries(const Tables& tables, const Codes& codes, const Part& part, Sums sums)
+    Queries(const Tables& tables, const Codes& codes, const Part& part, Sums sums, Isa at_most)
         : part_(part),
           codes_(codes),
+          at_most_(at_most),
+          kernels_(*pick(rows(), &Kernels::tables, at_most)),
           tiles_(cut_tiles(part.n_queries)),
           table_bytes_(table_bytes_of<Layout>(codes.m)),
           quantised_(part.n_queries * table_bytes_ / static_cast<std::int64_t>(sizeof(Line))) {
@@ -28,7 +30,7 @@ public:
             mine = made_.data();
         }
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
-            queries_.emplace_back(mine + q * entries, codes, sums, tables_of(q));
+            queries_.emplace_back(mine + q * entries, codes, sums, kernels_, tables_of(q));
         }
     }
 
@@ -36,7 +38,7 @@ public:
 
     /// Hands the part's rows below `bound(q, bias)` to `take(q, bias, keys, count)`.
     template <class GetBound, class Take>
-    void scan(const Filter& filter, Isa at_most, GetBound bound, Take take) const {
+    void scan(const Filter& filter, GetBound bound, Take take) const {
         Runs runs(blocked<Layout>(codes_), part_, filter.segments);
         const auto n_segments = static_cast<std::int64_t>(filter.segments.size());
         const auto bias = [&](std::int64_t q) {
@@ -46,7 +48,7 @@ public:
         };
         scan_below<std::int32_t>(
             runs, Scan{.table_bytes = table_bytes_, .m = codes_.m, .mask = filter.mask}, tiles_,
-            pick(rows(), Layout::below, at_most),
+            pick(rows(), Layout::below, at_most_),
             [&](Scan& scan, const Tile& tile) {
                 scan.tables = tables_of(tile.first);
                 scan.n_queries = tile.width;
@@ -82,8 +84,8 @@ private:
                                 n * sizeof(float));
                 }
             } else {
-                fill_table(tables.queries[part_.first_query + q], tables.columns, m,
-                           tables.queries.width / m, n, tables.metric, table);
+                kernels_.fill(tables.queries[part_.first_query + q], tables.columns, m,
+                              tables.queries.width / m, n, tables.metric, table);
             }
         }
         if (tables.columns != nullptr && tables.metric == Metric::ip) {
@@ -95,6 +97,8 @@ private:
 
     Part part_;
     Codes codes_;
+    Isa at_most_;
+    const TableKernels& kernels_;
     std::vector<Tile> tiles_;
     std::int64_t table_bytes_;
     std::vector<float> made_;

@@ -6,10 +6,10 @@
 /// with base = sum of mu_j. The float32 distance differs from D by at most `slack`. So a row can
 /// only have a float distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that
 /// leaves nothing out; the rows that pass it are added again in float32, in order.
-/// Where sums only have to bound, the scale serves entries up to some times their mean, not the
-/// largest one: far entries are cut, which keeps the bound a bound, and near rows, which have none,
-/// get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too, `error`
-/// the sum over sub-spaces of what rounding took off an entry at most.
+/// Where sums only have to bound, the scale serves entries up to some times a sub-space's usual one,
+/// not the largest: far entries are cut, which keeps the bound a bound, and near rows, which have
+/// none, get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too,
+/// `error` the sum over sub-spaces of what rounding took off an entry at most.
 #pragma once
 
 #include <algorithm>
@@ -21,59 +21,49 @@
 
 namespace tersevec::pqscan {
 
-struct Range {
-    float least, most, mean_above;  // the mean of entry - least
-};
-
-/// Of the entries of a table; four lanes, since a plain minimum does not become vector code.
-inline Range range_of(const float* table, int n) noexcept {
-    float least[4], most[4], above[4] = {};
-    std::copy_n(table, 4, least);
-    std::copy_n(table, 4, most);
-    for (int c = 4; c < n; c += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            const float entry = table[c + lane];
-            least[lane] = entry < least[lane] ? entry : least[lane];
-            most[lane] = most[lane] < entry ? entry : most[lane];
-        }
-    }
-    const float floor = *std::min_element(least, least + 4);
-    for (int c = 0; c < n; c += 4) {
-        for (int lane = 0; lane < 4; ++lane) {
-            above[lane] += table[c + lane] - floor;
-        }
-    }
-    return {floor, *std::max_element(most, most + 4),
-            (above[0] + above[1] + above[2] + above[3]) / static_cast<float>(n)};
-}
-
 /// What quantised sums are for.
 enum class Sums : std::uint8_t { bound, rank };
+
+/// Least and largest float distance of a row with a sum.
+struct Bounds {
+    double base, step, error, slack;
+
+    float lower(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base + sum * step - slack), -infinity);
+    }
+    float upper(std::uint32_t sum) const noexcept {
+        return std::nextafter(static_cast<float>(base + sum * step + error + slack), infinity);
+    }
+
+    static constexpr float infinity = std::numeric_limits<float>::infinity();
+};
 
 /// One query's float tables and what the scan knows of their rounding.
 template <class Layout>
 class Query {
 public:
-    /// Entries above this many times the mean entry are cut. Fewer and far rows pass for near ones,
-    /// more and the steps get coarse where a few sub-spaces hold most of the variance.
-    static constexpr double clip_means = 8.0;
+    /// Entries above this many times the root mean square of the sub-spaces' mean entries are cut.
+    /// Fewer and far rows pass for near ones; more and steps get coarse. The square keeps entries of
+    /// the sub-spaces that hold most of the variance.
+    static constexpr double clip_means = 3.0;
 
     /// Writes the quantised tables; `quantised` (table_bytes) is zeroed.
-    Query(const float* tables, const Codes& codes, Sums sums, std::uint8_t* quantised)
+    Query(const float* tables, const Codes& codes, Sums sums, const TableKernels& kernels,
+          std::uint8_t* quantised)
         : tables_(tables), codes_(codes) {
         const int n = centroids();
-        std::vector<float> least(codes.m);
-        double span = 0.0, mean = 0.0;
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            const Range range = range_of(tables + n * j, n);
-            least[j] = range.least;
+        std::vector<Range> ranges(codes.m);
+        kernels.ranges(tables, codes.m, n, ranges.data());
+        double span = 0.0, squares = 0.0;
+        for (const Range& range : ranges) {
             span = std::max(span, double{range.most} - double{range.least});
             magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
             base_ += range.least;
-            mean += range.mean_above;
+            const double mean = double{range.mean} - double{range.least};
+            squares += mean * mean;
         }
-        if (sums == Sums::bound) {
-            span = std::min(span, clip_means * mean / static_cast<double>(codes.m));
+        if (sums == Sums::bound && squares > 0.0) {
+            span = std::min(span, clip_means * std::sqrt(squares / static_cast<double>(codes.m)));
         }
         scale_ = span > 0.0 ? std::min(Layout::limit / span, 1e30) : 0.0;  // 1e30: a float holds it
         // m - 1 additions in float32, each off by at most 2^-24 of a partial sum; the rest covers
@@ -81,25 +71,12 @@ public:
         slack_ = static_cast<double>(codes.m + 2) * magnitude_ * ulp * 1.001;
         // A little less: three roundings of 2^-24 leave the product below the real one.
         const auto scale = static_cast<float>(scale_ * (1.0 - 0x1p-21));
-        constexpr float limit = Layout::limit;
-        for (std::int64_t j = 0; j < codes.m; ++j) {
-            for (int c = 0; c < n; ++c) {
-                const float level = (tables[n * j + c] - least[j]) * scale;
-                quantised[Layout::slots * j + c] =
-                    static_cast<std::uint8_t>(static_cast<int>(level < limit ? level : limit));
-            }
-        }
+        kernels.quantise(tables, codes.m, n, ranges.data(), scale, Layout::limit, Layout::slots,
+                         quantised);
         if (sums == Sums::rank) {
             step_ = scale_ > 0.0 ? 1.0 / scale_ : 0.0;
-            for (std::int64_t j = 0; j < codes.m; ++j) {
-                double most = 0.0;
-                for (int c = 0; c < n; ++c) {
-                    const double level = quantised[Layout::slots * j + c];
-                    const double above = double{tables[n * j + c]} - double{least[j]};
-                    most = std::max(most, above - level * step_);
-                }
-                error_ += most;
-            }
+            error_ =
+                kernels.error(tables, codes.m, n, ranges.data(), step_, Layout::slots, quantised);
         }
     }
 
@@ -117,13 +94,8 @@ public:
         return most < 0.0 ? 0 : static_cast<std::int32_t>(most) + 1;
     }
 
-    /// Least and largest float distance of a row with this sum; only of sums that rank.
-    float lower(std::uint32_t sum) const noexcept {
-        return std::nextafter(static_cast<float>(base_ + sum * step_ - slack_), -infinity);
-    }
-    float upper(std::uint32_t sum) const noexcept {
-        return std::nextafter(static_cast<float>(base_ + sum * step_ + error_ + slack_), infinity);
-    }
+    /// Only of sums that rank.
+    Bounds bounds() const noexcept { return {base_, step_, error_, slack_}; }
 
     /// Float keys of hits, several rows at a time to hide the latency of the additions.
     void rescore(const Key* hits, std::int64_t count, float bias, Key* out) const noexcept {
@@ -148,7 +120,6 @@ public:
 private:
     static constexpr int together = 8;
     static constexpr double ulp = 0x1p-24;
-    static constexpr float infinity = std::numeric_limits<float>::infinity();
 
     /// The compiler's constant where there is only one.
     int centroids() const noexcept {
@@ -157,14 +128,19 @@ private:
 
     template <class CodeOf>
     void add(CodeOf code_of, float* sums) const noexcept {
-        const decltype(code_of(0)) codes[together] = {code_of(0), code_of(1), code_of(2),
-                                                      code_of(3), code_of(4), code_of(5),
-                                                      code_of(6), code_of(7)};
+        constexpr int step = 64;
+        std::uint8_t numbers[together][step];
         const int n = centroids();
-        for (std::int64_t j = 0; j < codes_.m; ++j) {
-            const float* entries = tables_ + n * j;
+        for (std::int64_t j = 0; j < codes_.m; j += step) {
+            const auto count = static_cast<int>(std::min<std::int64_t>(step, codes_.m - j));
             for (int r = 0; r < together; ++r) {
-                sums[r] += entries[codes[r][j]];
+                code_of(r).read(j, count, numbers[r]);
+            }
+            const float* entries = tables_ + n * j;
+            for (int i = 0; i < count; ++i, entries += n) {
+                for (int r = 0; r < together; ++r) {
+                    sums[r] += entries[numbers[r][i]];
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PQ scan, plain C++: the reference.
 #include "pqscan/pqscan_loop.h"
+#include "pqscan/pqscan_tables_loop.h"
 
 namespace tersevec::pqscan::scalar {
 namespace {
@@ -19,10 +20,10 @@ struct Block {
     }
 
     template <int Q>
-    static bool sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
-                     std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
+    static unsigned sums(const std::uint8_t* tables, std::int64_t, const std::uint8_t* block,
+                         std::int64_t m, const std::int32_t* start, std::int32_t* sums) noexcept {
         static_assert(Q == tile);
-        bool any = false;
+        unsigned any = 0;
         for (int c = 0; c < Layout::block_codes; ++c) {
             sums[c] = start[0];
             for (std::int64_t j = 0; j < m; ++j) {
@@ -52,6 +53,7 @@ constinit const Kernels kernels{.isa = Isa::scalar,
                                 .below4 = &below<Block<Nibbles>>,
                                 .below6 = &below<Block<Sextets>>,
                                 .below8 = &below<Block<Octets>>,
-                                .distances4 = &distances};
+                                .distances4 = &distances,
+                                .tables = &table_kernels};
 
 }  // namespace tersevec::pqscan::scalar

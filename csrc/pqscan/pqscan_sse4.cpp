@@ -11,6 +11,7 @@
 #include <nmmintrin.h>
 
 #include "pqscan/pqscan_shuffle.h"
+#include "pqscan/pqscan_tables_loop.h"
 
 namespace tersevec::pqscan::sse4 {
 namespace {
@@ -129,6 +130,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::sse4,
                                 .below4 = &below<Sums16Block<NibbleAdder>>,
                                 .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, Sextets, 2>>>,
-                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 2>>>};
+                                .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, Octets, 2>>>,
+                                .tables = &table_kernels};
 
 }  // namespace tersevec::pqscan::sse4

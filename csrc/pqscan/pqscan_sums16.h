@@ -23,36 +23,33 @@ struct Sums16Block {
     static std::uint64_t signs(const std::int32_t* sums) noexcept { return Adder::signs(sums); }
 
     template <int Q>
-    static bool sums(const std::uint8_t* tables, std::int64_t table_bytes,
-                     const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
-                     std::int32_t* out) noexcept {
+    static unsigned sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                         const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                         std::int32_t* out) noexcept {
         if (m > Layout::sums16_subspaces) {
             return long_sums<Q>(tables, table_bytes, block, m, start, out);
         }
         typename Adder::Sums sums[Q];
         Adder::template add<Q>(tables, table_bytes, block, m, sums);
-        bool any = false;
+        unsigned hit = 0;
 #pragma GCC unroll 8
-        for (int q = 0; q < Q; ++q) {
-            any |= Adder::any_below(sums[q], static_cast<unsigned>(-start[q]));
-        }
-        if (!any) [[likely]] {
-            return false;
-        }
-        for (int q = 0; q < Q; ++q) {
-            std::int32_t* mine = out + q * Layout::block_codes;
-            Adder::store(sums[q], mine);
-            for (int c = 0; c < Layout::block_codes; ++c) {
-                mine[c] += start[q];
+        for (int q = 0; q < Q; ++q) {  // no index but constants: the sums stay in registers
+            if (Adder::any_below(sums[q], static_cast<unsigned>(-start[q]))) [[unlikely]] {
+                hit |= 1u << q;
+                std::int32_t* mine = out + q * Layout::block_codes;
+                Adder::store(sums[q], mine);
+                for (int c = 0; c < Layout::block_codes; ++c) {
+                    mine[c] += start[q];
+                }
             }
         }
-        return true;
+        return hit;
     }
 
     template <int Q>
-    static bool long_sums(const std::uint8_t* tables, std::int64_t table_bytes,
-                          const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
-                          std::int32_t* out) noexcept {
+    static unsigned long_sums(const std::uint8_t* tables, std::int64_t table_bytes,
+                              const std::uint8_t* block, std::int64_t m, const std::int32_t* start,
+                              std::int32_t* out) noexcept {
         for (int i = 0; i < Q * Layout::block_codes; ++i) {
             out[i] = start[i / Layout::block_codes];
         }
@@ -70,11 +67,11 @@ struct Sums16Block {
                 }
             }
         }
-        std::int32_t any = 0;
-        for (int i = 0; i < Q * Layout::block_codes; ++i) {
-            any |= out[i];
+        unsigned hit = 0;
+        for (int q = 0; q < Q; ++q) {
+            hit |= static_cast<unsigned>(signs(out + q * Layout::block_codes) != 0) << q;
         }
-        return any < 0;
+        return hit;
     }
 };
 

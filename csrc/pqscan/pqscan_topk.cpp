@@ -97,7 +97,7 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
     const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
                                               ExactTopk<Layout>::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::bound);
+        const Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
         std::vector<ExactTopk<Layout>> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(queries[q], reachable);
@@ -108,7 +108,7 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
             }
         }
         queries.scan(
-            filter, at_most, [&](std::int64_t q, float bias) { return best[q].bound(bias); },
+            filter, [&](std::int64_t q, float bias) { return best[q].bound(bias); },
             [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });
@@ -127,11 +127,10 @@ std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes,
         make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
     const Split split = split_queries<Layout>(tables.n_queries, codes, filter, 1, threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::bound);
+        const Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
         std::vector<Key> scored;
         queries.scan(
-            filter, at_most,
-            [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
+            filter, [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
             [&](std::int64_t q, float bias, const Key* hits, std::int64_t count) {
                 scored.resize(count);
                 queries[q].rescore(hits, count, bias, scored.data());
@@ -146,28 +145,31 @@ std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes,
     return found;
 }
 
-/// `Topk` is one of the collectors of integers.
-template <class Layout, class Topk>
+template <class Layout>
 void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, const Filter& filter,
                   int threads, Isa at_most, Key* keys, float* lower, float* upper) {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
+    constexpr float infinity = Bounds::infinity;
     TopkMerger merger(keys, tables.n_queries, k);
+    std::vector<Bounds> bounds(tables.n_queries);
     const std::int64_t reachable = std::min(k, codes.n);
     const auto max_sum = static_cast<std::uint32_t>(codes.m * Layout::limit);
-    const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
-                                              Topk::state_bytes(reachable, max_sum), threads);
+    const Split split = split_queries<Layout>(
+        tables.n_queries, codes, filter, UncountedTopk::state_bytes(reachable, max_sum), threads);
     split.for_each([&](const Part& part) {
-        const Queries<Layout> queries(tables, codes, part, Sums::rank);
-        std::vector<Topk> best;
+        const Queries<Layout> queries(tables, codes, part, Sums::rank, at_most);
+        std::vector<UncountedTopk> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(reachable, max_sum);
+            if (part.first_block == 0) {  // one of the parts with this query
+                bounds[part.first_query + q] = queries[q].bounds();
+            }
             const Key kth = merger.kth(part.first_query + q);
             if (kth != no_hit) {
                 best.back().lower_bound(key_value(kth) + 1);
             }
         }
         queries.scan(
-            filter, at_most, [&](std::int64_t q, float) { return best[q].bound(); },
+            filter, [&](std::int64_t q, float) { return best[q].bound(); },
             [&](std::int64_t q, float, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });
@@ -175,14 +177,11 @@ void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, cons
             merger.merge(part.first_query + q, best[q].finish());
         }
     });
-    parallel_for(threads, tables.n_queries, [&](std::int64_t query) {
-        const Queries<Layout> one(tables, codes, {query, 1, 0, 0}, Sums::rank);
-        for (std::int64_t i = query * k; i < (query + 1) * k; ++i) {
-            const std::uint32_t sum = key_value(keys[i]);
-            lower[i] = keys[i] == no_hit ? infinity : one[0].lower(sum);
-            upper[i] = keys[i] == no_hit ? infinity : one[0].upper(sum);
-        }
-    });
+    for (std::int64_t i = 0; i < tables.n_queries * k; ++i) {
+        const Bounds& mine = bounds[i / k];
+        lower[i] = keys[i] == no_hit ? infinity : mine.lower(key_value(keys[i]));
+        upper[i] = keys[i] == no_hit ? infinity : mine.upper(key_value(keys[i]));
+    }
 }
 
 }  // namespace
@@ -204,13 +203,7 @@ std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, fl
 void quantised_topk(const Tables& tables, Codes codes, std::int64_t k, const Filter& filter,
                     int threads, Isa at_most, Key* keys, float* lower, float* upper) {
     with_layout(codes.n_bits, [&]<class Layout>(Layout) {
-        if (codes.m * Layout::limit <= counted_limit) {
-            quantised_of<Layout, CountingTopk>(tables, codes, k, filter, threads, at_most, keys,
-                                               lower, upper);
-        } else {
-            quantised_of<Layout, UncountedTopk>(tables, codes, k, filter, threads, at_most, keys,
-                                                lower, upper);
-        }
+        quantised_of<Layout>(tables, codes, k, filter, threads, at_most, keys, lower, upper);
     });
 }
 

@@ -141,10 +141,13 @@ struct WideAdder {
     }
 
     static void store(const Sums& sums, std::int32_t* out) noexcept {
-        for (int part = 0; part < parts; ++part) {
+        for (int part = 0; part < parts; ++part, out += V::bytes) {
+            std::uint16_t even[V::bytes / 2], odd[V::bytes / 2];
+            __builtin_memcpy(even, &sums.even[part], sizeof even);
+            __builtin_memcpy(odd, &sums.odd[part], sizeof odd);
             for (int i = 0; i < V::bytes / 2; ++i) {
-                *out++ = sums.even[part][i];
-                *out++ = sums.odd[part][i];
+                out[2 * i] = even[i];
+                out[2 * i + 1] = odd[i];
             }
         }
     }

@@ -170,17 +170,19 @@ pqscan::Metric metric_of(const std::string& name) {
     return name == "l2" ? pqscan::Metric::l2 : pqscan::Metric::ip;
 }
 
-F32 lookup_tables(const F32& queries, const F32& codebooks, const std::string& metric,
-                  int threads) {
+F32 lookup_tables(const F32& queries, const F32& codebooks, const std::string& metric, int threads,
+                  const std::string& isa) {
     require_scan(0, threads);
     const auto rows = rows_of(queries, "queries");
     dims_of(rows, codebooks);
+    bits_of_centroids(codebooks.shape(1));
     const float* books = contiguous(codebooks, "codebooks");
+    const Isa at_most = isa_from_name(isa);
     auto tables = empty<float>({rows.n, codebooks.shape(0), codebooks.shape(1)});
     float* out = tables.mutable_data();
     const py::gil_scoped_release release;
     pqscan::lookup_tables(rows, books, codebooks.shape(0), codebooks.shape(1), metric_of(metric),
-                          threads, out);
+                          threads, at_most, out);
     return tables;
 }
 
@@ -364,7 +366,7 @@ void bind_pqscan(py::module_& parent) {
                "start"_a);
     module.def("unpack", &unpack, "blocks"_a.noconvert(), "n"_a, "m"_a, "n_bits"_a);
     module.def("lookup_tables", &lookup_tables, "queries"_a.noconvert(), "codebooks"_a.noconvert(),
-               "metric"_a, "threads"_a);
+               "metric"_a, "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("distances", &distances, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a,
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("topk", &topk, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a, "k"_a,

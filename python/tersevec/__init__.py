@@ -8,11 +8,12 @@ level and number of threads.
 from tersevec import binary, pq
 from tersevec._backend import get_backend, set_backend
 from tersevec._config import show_config
-from tersevec._results import RangeHits, TopK
+from tersevec._results import BoundedTopK, RangeHits, TopK
 from tersevec._threads import get_num_threads, set_num_threads
 from tersevec._version import __version__
 
 __all__ = [
+    "BoundedTopK",
     "RangeHits",
     "TopK",
     "__version__",

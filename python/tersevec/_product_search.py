@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,39 @@ from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._product import BATCH_BYTES, largest_number
 from tersevec._product_tables import ProductTables
 from tersevec._results import BoundedTopK, RangeHits, TopK
-from tersevec._selection import EVERYTHING, Selection, select
+from tersevec._selection import Selection, select
 
 
 class ProductSearch(ProductTables):
     """Everything whose queries are vectors."""
 
+    @overload
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        bias: ArrayIn = None,
+        guarantee: str = "exact",
+        bounds: Literal[False] = False,
+    ) -> TopK: ...
+    @overload
+    def topk(
+        self,
+        Q: ArrayIn,
+        codes: ArrayIn,
+        k: int,
+        *,
+        mask: ArrayIn = None,
+        threads: int | None = None,
+        segments: ArrayIn = None,
+        guarantee: str,
+        bounds: Literal[True],
+    ) -> BoundedTopK: ...
     def topk(
         self,
         Q: ArrayIn,
@@ -84,40 +111,28 @@ class ProductSearch(ProductTables):
         k = _check.positive("k", k)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        chosen = EVERYTHING
-        if not (mask is None and segments is None and bias is None):
-            chosen = select(mask, segments, bias, n, len(rows))
+        search, columns = _backend.pick("pqscan").search, self._columns
+        metric = "l2" if self.metric == "l2" else "ip"
+        rare = mask is not None or segments is not None or bias is not None or bounds
+        plain = self.metric != "cosine" and self._rotation is None and guarantee == "exact"
+        if plain and not rare and _arrays.plain_float32(rows):
+            limit = largest_number(self._dim)
+            best = search(rows, columns, metric, limit, base, n, k, None, count)
+            if best is not None:  # or else the row of a bad number is named below
+                return TopK(*best)
+        chosen = select(mask, segments, bias, n, len(rows))
         if guarantee != "exact" or bounds:
             return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
-        search, limit = _backend.pick("pqscan").search, largest_number(self._dim)
-        metric = "l2" if self.metric == "l2" else "ip"
-
-        def found(queries: F32, mine: Selection) -> TopK:
-            best = search(
-                queries,
-                self._columns,
-                metric,
-                limit,
-                base,
-                n,
-                k,
-                mine.mask,
-                count,
-                **mine.scanned(),
-            )
-            if best is None:
-                _check.finite("Q", rows, 0, limit)
-            return TopK(*cast("tuple[F32, I64]", best))
-
-        if _arrays.plain_float32(rows) and self.metric != "cosine" and self._rotation is None:
-            return found(rows, chosen)
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
             self._refuse_bad_numbers("Q", rows)
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
         for start, block in self._blocks("Q", rows, count, step):
             part = slice(start, start + len(block))
-            values[part], indices[part] = found(block, chosen.of(part))
+            mine, limit = chosen.of(part), _check.FLOAT32_MAX  # the block's numbers are known
+            given = (block, columns, metric, limit, base, n, k, mine.mask, count)
+            found = search(*given, segments=mine.segments, bias=mine.bias)
+            values[part], indices[part] = cast("tuple[F32, I64]", found)
         return TopK(values, indices)
 
     def _quantised_topk(
@@ -139,17 +154,19 @@ class ProductSearch(ProductTables):
         if chosen.bias is not None:
             raise ValueError("bias: expected none with guarantee='quantised'")
         shape = (len(rows), k)
-        lower, upper = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        indices = np.empty(shape, np.int64)
+        kept: list[npt.NDArray[Any]] = [np.empty(shape, np.float32), np.empty(shape, np.int64)]
+        if bounds:
+            kept += [np.empty(shape, np.float32), np.empty(shape, np.float32)]
         scan, segments = _backend.pick("pqscan").quantised_topk, chosen.segments
-        for part, tables in self._signed_tables(rows, threads, 16 * k):
+        for part, tables in self._signed_tables(rows, threads, 24 * k):
             mask = chosen.of(part).mask
-            found = scan(tables, base, n, k, mask, threads, segments=segments)
-            lower[part], upper[part], indices[part] = found
-        if self.metric != "l2":
-            lower, upper = self._unsigned(upper), self._unsigned(lower)
-        values = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
-        return BoundedTopK(values, indices, lower, upper) if bounds else TopK(values, indices)
+            lower, upper, indices = scan(tables, base, n, k, mask, threads, segments=segments)
+            if self.metric != "l2":
+                lower, upper = self._unsigned(upper), self._unsigned(lower)
+            middle = (lower.astype(np.float64) + upper) / 2
+            for result, found in zip(kept, (middle, indices, lower, upper), strict=False):
+                result[part] = found
+        return BoundedTopK(*kept) if bounds else TopK(*kept)
 
     def range(
         self,
@@ -178,5 +195,6 @@ class ProductSearch(ProductTables):
         scan, parts = _backend.pick("pqscan").range_search, []
         for queries, tables in self._signed_tables(rows, count):
             mine = chosen.of(queries)
-            parts.append(scan(tables, base, n, limit, mine.mask, count, **mine.scanned()))
+            given = (tables, base, n, limit, mine.mask, count)
+            parts.append(scan(*given, segments=mine.segments, bias=mine.bias))
         return self._hits(parts)

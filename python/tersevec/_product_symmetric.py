@@ -19,11 +19,12 @@ class SymmetricSearch(ProductSearch):
     def _pairs(self, threads: int) -> F32:
         """The tables of centroids against centroids, (K, m, K), made when first needed."""
         books, metric = self._codebooks, "l2" if self.metric == "l2" else "ip"
-        if self._paired is None or self._paired[0] is not books or self._paired[1] != metric:
-            centroids = books.transpose(1, 0, 2).reshape(books.shape[1], self._dim)
-            pairs = _backend.pick("pqscan").lookup_tables(centroids, books, metric, threads)
-            self._paired = books, metric, pairs if metric == "l2" else -pairs
-        return self._paired[2]
+        held = self._paired
+        if held is None or held[0] is not books or held[1] != metric:
+            queries = np.ascontiguousarray(books.transpose(1, 0, 2)).reshape(-1, self._dim)
+            pairs = _backend.pick("pqscan").lookup_tables(queries, books, metric, threads)
+            held = self._paired = books, metric, pairs if metric == "l2" else -pairs
+        return held[2]
 
     def symmetric_topk(
         self,

@@ -27,13 +27,6 @@ class Selection(NamedTuple):
             None if bias is None else bias[queries],
         )
 
-    def scanned(self) -> dict[str, Any]:
-        """The keywords of a scan; mostly there are none."""
-        return {} if self.segments is None else {"segments": self.segments, "bias": self.bias}
-
-
-EVERYTHING = Selection()
-
 
 def select(mask: ArrayIn, segments: ArrayIn, bias: ArrayIn, n: int, nq: int) -> Selection:
     """The checked selection of n rows for nq queries."""

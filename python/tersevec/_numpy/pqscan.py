@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tersevec._kernels import F32, F64, I64, U8
+from tersevec._kernels import F32, I64, U8
 from tersevec._numpy._collect import best, floats_of, of_queries, ordinals_of, within
 from tersevec._numpy.checks import first_beyond
 from tersevec._numpy.pqscan_codes import block_shape, join, pack, split, unpack
@@ -20,9 +20,7 @@ from tersevec._numpy.pqscan_tiles import ordinal_tiles, tiles
 from tersevec._results import joined_hits
 
 __all__ = [
-    "assign",
     "block_shape",
-    "centroid_sums",
     "distances",
     "join",
     "lookup_tables",
@@ -46,54 +44,7 @@ def rows() -> list[str]:
     return ["numpy"]
 
 
-def assign(x: F32, codebooks: F32, threads: int, *, isa: str = "") -> U8:
-    """The nearest centroid of each part of each row, ties to the lowest: (n, m)."""
-    m, _, ds = codebooks.shape
-    norms = np.zeros(codebooks.shape[:2], np.float32)
-    for t in range(ds):
-        norms += codebooks[:, :, t] * codebooks[:, :, t]
-    halves = norms * np.float32(0.5)
-    assigned = np.empty((len(x), m), np.uint8)
-    step = max(1, _SCORES // m)
-    for start in range(0, len(x), step):
-        columns = np.ascontiguousarray(x[start : start + step].T).reshape(m, ds, -1)
-        assigned[start : start + step] = _nearest(columns, codebooks, halves).T
-    return assigned
-
-
-def _nearest(columns: F32, codebooks: F32, halves: F32) -> U8:
-    m, ds, n = columns.shape
-    nearest = np.zeros((m, n), np.uint8)
-    lowest = np.full((m, n), np.inf, np.float32)
-    product = np.empty((m, n), np.float32)
-    for k in range(codebooks.shape[1]):
-        score = np.repeat(halves[:, k, None], n, axis=1)
-        for t in range(ds):
-            np.multiply(columns[:, t], codebooks[:, k, t, None], out=product)
-            score -= product
-        np.copyto(nearest, np.uint8(k), where=score < lowest)
-        np.minimum(lowest, score, out=lowest)
-    return nearest
-
-
-def centroid_sums(x: F32, assigned: U8, n_centroids: int, threads: int) -> tuple[F64, I64]:
-    """Float64 sums of each centroid's rows, in row order, and their counts.
-
-    Shapes (m, n_centroids, ds) and (m, n_centroids).
-    """
-    m = assigned.shape[1]
-    ds = x.shape[1] // m
-    sums = np.empty((m, n_centroids, ds), np.float64)
-    counts = np.empty((m, n_centroids), np.int64)
-    for j in range(m):
-        ids = assigned[:, j].astype(np.intp)
-        counts[j] = np.bincount(ids, minlength=n_centroids)
-        for t in range(ds):
-            sums[j, :, t] = np.bincount(ids, weights=x[:, j * ds + t], minlength=n_centroids)
-    return sums, counts
-
-
-def lookup_tables(queries: F32, codebooks: F32, metric: str, threads: int) -> F32:
+def lookup_tables(queries: F32, codebooks: F32, metric: str, threads: int, *, isa: str = "") -> F32:
     """Squared distances ("l2") or inner products ("ip") of queries and centroids: (nq, m, K)."""
     m, K, ds = codebooks.shape
     tables = np.zeros((len(queries), m, K), np.float32)
