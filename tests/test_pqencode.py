@@ -80,7 +80,9 @@ def test_assign_takes_the_lowest_score_and_of_equal_ones_the_first(path, rng, ds
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 513, 1100])
-@pytest.mark.parametrize(("m", "K", "ds"), [*SHAPES, (40, 16, 4), (5, 32, 100)])
+@pytest.mark.parametrize(
+    ("m", "K", "ds"), [*SHAPES, (40, 16, 4), (5, 32, 100), (3, 64, 8), (2, 256, 4)]
+)
 def test_assign_agrees_with_scores_rounded_step_by_step(path, rng, n, m, K, ds):
     x = rng.standard_normal((n, m * ds), dtype=np.float32)
     codebooks = rng.standard_normal((m, K, ds), dtype=np.float32)
@@ -93,6 +95,22 @@ def test_assign_handles_equal_and_extreme_rows(path):
     x = np.float32([[0, 0], [1e18, -1e18], [1e-42, 0], [-0.0, 0.0]])
     codebooks = np.zeros((1, 16, 2), np.float32)
     codebooks[0, 5], codebooks[0, 7] = (1e18, -1e18), (1e-42, 0)
+    expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
+    assert_equal((path.pqencode.assign(x, codebooks, 1),), (expected,))
+
+
+@pytest.mark.parametrize("kind", ["repeated", "far from zero", "huge", "denormal", "zeros"])
+@pytest.mark.parametrize("ds", [3, 4, 8])
+def test_assign_settles_what_fused_operations_leave_in_doubt(path, rng, kind, ds):
+    x = rng.standard_normal((600, 2 * ds), dtype=np.float32)
+    codebooks = rng.standard_normal((2, 64, ds), dtype=np.float32)
+    if kind == "repeated":
+        x, codebooks = np.round(x), np.round(codebooks)
+    elif kind == "far from zero":
+        x, codebooks = x + np.float32(300), codebooks + np.float32(300)
+    else:
+        scale = np.float32({"huge": 1e17, "denormal": 1e-40, "zeros": 0}[kind])
+        x, codebooks = x * scale, codebooks * scale
     expected = scores(x, codebooks).argmin(axis=2).astype(np.uint8)
     assert_equal((path.pqencode.assign(x, codebooks, 1),), (expected,))
 

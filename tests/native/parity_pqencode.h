@@ -43,7 +43,7 @@ struct PqencodeCase {
 
     Rows<float> rows() const { return {x.data(), n, m * dims, m * dims * 4}; }
     pqencode::Encode task() const {
-        return {rows(), codebooks.data(), nullptr, m, n_centroids, dims};
+        return {rows(), codebooks.data(), nullptr, nullptr, m, n_centroids, dims};
     }
     /// <x, c> of row i and centroid k of sub-space j, from `start`, terms with this sign.
     float walk(float start, float sign, std::int64_t i, std::int64_t j, std::int64_t k) const {
@@ -179,6 +179,9 @@ inline void check_pqencode() {
     check_encoding(PqencodeCase(random, 33, 40, 16, 4), levels);
     check_encoding(PqencodeCase(random, 40, 2, 1, 3), levels);
     check_encoding(PqencodeCase(random, 40, 2, 256, 3), levels);
+    for (const std::int64_t dims : {4, 8}) {
+        check_encoding(PqencodeCase(random, 130, 2, 64, dims), levels);
+    }
     for (const std::int64_t n : {1, 4, 31, 33, 515}) {
         for (const std::int64_t width : {1, 16, 63, 64, 65, 130}) {
             check_products(random, n, 9, width, levels);
