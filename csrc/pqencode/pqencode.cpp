@@ -32,17 +32,22 @@ constexpr const Kernels* table[] = {
 constexpr std::int64_t task_rows = 512;
 constexpr std::int64_t copied_rows = 32;  // from so many on, copying the columns is paid back
 
-std::vector<float> half_norms_of(const Encode& task) {
-    std::vector<float> half_norms(task.m * task.n_centroids);
-    for (std::int64_t c = 0; c < task.m * task.n_centroids; ++c) {
-        float norm = 0.0f;
-        for (std::int64_t t = 0; t < task.dims; ++t) {
-            norm += task.codebooks[c * task.dims + t] * task.codebooks[c * task.dims + t];
+struct Norms {
+    std::vector<float> halves, most;
+
+    explicit Norms(Encode& task) : halves(task.m * task.n_centroids), most(task.m) {
+        for (std::int64_t c = 0; c < task.m * task.n_centroids; ++c) {
+            float norm = 0.0f;
+            for (std::int64_t t = 0; t < task.dims; ++t) {
+                norm += task.codebooks[c * task.dims + t] * task.codebooks[c * task.dims + t];
+            }
+            halves[c] = 0.5f * norm;
+            most[c / task.n_centroids] = std::max(most[c / task.n_centroids], halves[c]);
         }
-        half_norms[c] = 0.5f * norm;
+        task.half_norms = halves.data();
+        task.most_half_norms = most.data();
     }
-    return half_norms;
-}
+};
 
 /// Calls `run(first, count)` for every run of task_rows rows.
 template <class Run>
@@ -60,8 +65,7 @@ std::span<const Kernels* const> rows() noexcept {
 }
 
 void assign(Encode task, int threads, Isa at_most, std::uint8_t* out) {
-    const auto half_norms = half_norms_of(task);
-    task.half_norms = half_norms.data();
+    const Norms norms(task);
     const auto kernel =
         pick(rows(), &Kernels::assign, task.dims <= vector_dims ? at_most : Isa::scalar);
     for_rows(task.x.n, threads, [&](std::int64_t first, std::int64_t count) {
@@ -70,8 +74,7 @@ void assign(Encode task, int threads, Isa at_most, std::uint8_t* out) {
 }
 
 void assign_anisotropic(Encode task, float eta, int threads, Isa at_most, std::uint8_t* out) {
-    const auto half_norms = half_norms_of(task);
-    task.half_norms = half_norms.data();
+    const Norms norms(task);
     const auto kernel = pick(rows(), &Kernels::assign_anisotropic,
                              task.dims <= vector_dims ? at_most : Isa::scalar);
     for_rows(task.x.n, threads, [&](std::int64_t first, std::int64_t count) {

@@ -33,9 +33,10 @@ inline constexpr std::int64_t panel_columns = 64;
 
 /// Rows to encode, and centroids.
 struct Encode {
-    Rows<float> x;            // (n, m * dims)
-    const float* codebooks;   // (m, n_centroids, dims)
-    const float* half_norms;  // (m, n_centroids): 0.5 * |c|^2, summed in order
+    Rows<float> x;                 // (n, m * dims)
+    const float* codebooks;        // (m, n_centroids, dims)
+    const float* half_norms;       // (m, n_centroids): 0.5 * |c|^2, summed in order
+    const float* most_half_norms;  // (m): the largest of each sub-space
     std::int64_t m;
     std::int64_t n_centroids;  // at most 256
     std::int64_t dims;
@@ -75,7 +76,7 @@ struct Kernels {
 };
 std::span<const Kernels* const> rows() noexcept;
 
-/// out (n, m), see Kernels::assign. `half_norms` of `task` is filled in here.
+/// out (n, m), see Kernels::assign. Norms of `task` are filled in here.
 void assign(Encode task, int threads, Isa at_most, std::uint8_t* out);
 
 /// out (n, m), see Kernels::assign_anisotropic. Holds scratch_floats for each thread.

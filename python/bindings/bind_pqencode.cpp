@@ -21,6 +21,7 @@ pqencode::Encode task_of(const F32& x, const F32& codebooks, int threads) {
     return {rows,
             contiguous(codebooks, "codebooks"),
             nullptr,
+            nullptr,
             codebooks.shape(0),
             codebooks.shape(1),
             codebooks.shape(2)};

@@ -37,7 +37,7 @@ def refine(
     best for these codes, a weighted least squares problem each. `swept` is called as ``swept(1)``
     after each turn, of which there are at most `max_iter`.
     """
-    lengths = np.square(x, dtype=np.float64).sum(axis=1)
+    lengths = np.einsum("nt,nt->n", x, x, dtype=np.float64)
     weights = np.zeros(len(x))
     np.divide(eta - 1, lengths, out=weights, where=lengths > 0)
     loss = np.inf
@@ -89,21 +89,21 @@ def _solved(
     """The codebooks, each solved for given the others, and the loss that the old ones had."""
     m, K, ds = codebooks.shape
     parts = x.reshape(len(x), m, ds)
-    own = np.empty((m, len(x)))  # the products of each part with its centroid
+    own = np.empty((m, len(x)), np.float32)  # the products of each part with its centroid
     norms = np.zeros(len(x))
     for j, book in enumerate(codebooks):
-        own[j] = (parts[:, j] * book[assigned[:, j]]).sum(axis=1)
+        own[j] = np.einsum("nt,nt->n", parts[:, j], book[assigned[:, j]])
         norms += np.square(book, dtype=np.float64).sum(axis=1)[assigned[:, j]]
-    products = own.sum(axis=0)
+    products = own.sum(axis=0, dtype=np.float64)
     along = lengths - products
     loss = float((lengths - 2 * products + norms + weights * along**2).sum())
     learned = codebooks.copy()
     for j in range(m):
-        ids = np.ascontiguousarray(assigned[:, j : j + 1])
+        part, ids = np.ascontiguousarray(parts[:, j]), np.ascontiguousarray(assigned[:, j : j + 1])
         others = along + own[j]
         pull = (1 + weights * others).astype(np.float32)
-        sums, _ = kernels.centroid_sums(parts[:, j] * pull[:, None], ids, K, threads)
+        sums, _ = kernels.centroid_sums(part * pull[:, None], ids, K, threads)
         used = counts[j] > 0
         learned[j, used] = np.linalg.solve(grams[j, used], sums[0, used, :, None])[:, :, 0]
-        along = others - (parts[:, j] * learned[j][ids[:, 0]]).sum(axis=1)
+        along = others - np.einsum("nt,nt->n", part, learned[j][ids[:, 0]])
     return learned, loss

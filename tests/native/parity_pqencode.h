@@ -43,7 +43,7 @@ struct PqencodeCase {
 
     Rows<float> rows() const { return {x.data(), n, m * dims, m * dims * 4}; }
     pqencode::Encode task() const {
-        return {rows(), codebooks.data(), nullptr, m, n_centroids, dims};
+        return {rows(), codebooks.data(), nullptr, nullptr, m, n_centroids, dims};
     }
     /// <x, c> of row i and centroid k of sub-space j, from `start`, terms with this sign.
     float walk(float start, float sign, std::int64_t i, std::int64_t j, std::int64_t k) const {
