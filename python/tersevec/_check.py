@@ -167,5 +167,5 @@ def mask(name: str, x: ArrayIn, n: int, nq: int | None = None) -> U8 | None:
     packed: U8 = np.ascontiguousarray(array)
     if n % 8 and (packed[..., -1] >> (n % 8)).any():
         packed = packed.copy()
-        packed[..., -1] &= (1 << n % 8) - 1
+        packed[..., -1] &= np.uint8((1 << n % 8) - 1)
     return packed
