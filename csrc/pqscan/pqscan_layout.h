@@ -6,9 +6,9 @@
 ///   lines(m)           lines of `line_bytes` in a block
 ///   get, put           one code's number of a sub-space
 ///   read               one code's numbers of sub-spaces j .. j + count - 1, j a multiple of 4
-/// A grain is a layout and how many of a number's lower bits look up: `slots` entries a table. Fewer
-/// than the number has make a coarse table, each entry the least of those that share these bits: its
-/// sums still bound from below, and cost a half or a quarter of the look-ups.
+/// A grain is a layout and how many of a number's lower bits look up: `slots` entries a table.
+/// Fewer than the number has make a coarse table, each entry the least of those that share these
+/// bits: its sums still bound from below, and cost a half or a quarter of the look-ups.
 #pragma once
 
 #include "pqscan/pqscan.h"

@@ -116,9 +116,9 @@ private:
         std::uint8_t bytes[line];
     };
 
-    /// What a tile scans at. It starts one from the coarsest, tries that when the bound has fallen
-    /// and hits are few, and goes back, or on to finer ones, where hits are many: a hit costs what a
-    /// finer grain costs for `hit_rows` rows.
+    /// What a tile scans at. It starts one from the coarsest, tries that when the bound has fallen,
+    /// and goes back, or on to finer ones, where hits are many: a hit costs what a finer grain costs
+    /// for `hit_rows` rows.
     struct GrainOfTile {
         std::size_t grain = 0;
         bool tried_coarsest = false;
@@ -139,7 +139,7 @@ private:
         static constexpr std::int64_t first_rows = 64, hit_rows = 256, settled_rows = 1 << 14;
     };
 
-    // Where coarse tables lose more, they let too many rows pass: before there is a bound, and at all.
+    // Where coarse tables lose more, too many rows pass: before there is a bound, and at all.
     static constexpr double first_looseness = 1.5, most_looseness = 3.2;
 
     /// Whether the tile's tables lose little; not so where nothing can be said.

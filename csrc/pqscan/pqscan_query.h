@@ -2,14 +2,15 @@
 /// One query of an exact scan: integer bounds that lose nothing, float distances of what passes.
 ///
 /// A table entry T becomes floor((T - mu_j) * scale), mu_j the least entry of its sub-space, and at
-/// most the layout's limit. For the sum Q of a row and its real distance D: base + Q / scale <= D,
+/// most the grain's limit. For the sum Q of a row and its real distance D: base + Q / scale <= D,
 /// with base = sum of mu_j. The float32 distance differs from D by at most `slack`. So a row can
-/// only have a float distance <= theta if Q <= (theta + slack - base) * scale: an integer bound that
-/// leaves nothing out; the rows that pass it are added again in float32, in order.
-/// Where sums only have to bound, the scale serves entries up to some times a sub-space's usual one,
-/// not the largest: far entries are cut, which keeps the bound a bound, and near rows, which have
-/// none, get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error too,
-/// `error` the sum over sub-spaces of what rounding took off an entry at most.
+/// only have a float distance <= theta if Q <= (theta + slack - base) * scale: an integer bound
+/// that leaves nothing out; the rows that pass it are added again in float32, in order. A coarse
+/// grain's entries are lower still, so the argument holds for them too.
+/// Where sums only have to bound, the scale serves entries up to some times a sub-space's usual
+/// one, not the largest: far entries are cut, which keeps the bound a bound, and near rows, which
+/// have none, get finer steps. Where sums rank, nothing is cut: then D <= base + Q / scale + error
+/// too, `error` the sum over sub-spaces of what rounding took off an entry at most.
 #pragma once
 
 #include <algorithm>
@@ -43,14 +44,14 @@ template <class Layout>
 class Query {
 public:
     /// Entries above this many times the root mean square of the sub-spaces' mean entries are cut.
-    /// Fewer and far rows pass for near ones; more and steps get coarse. The square keeps entries of
-    /// the sub-spaces that hold most of the variance.
+    /// Fewer and far rows pass for near ones; more and steps get coarse. The square keeps entries
+    /// of the sub-spaces that hold most of the variance.
     static constexpr double clip_means = 3.0;
 
     Query(const float* tables, const Codes& codes) : tables_(tables), codes_(codes) {}
 
-    /// Makes the sums what they are: writes tables of this grain. `quantised` (grain.table_bytes) is
-    /// zeroed.
+    /// Makes the sums what they are: writes tables of this grain. `quantised` (grain.table_bytes)
+    /// is zeroed.
     void quantise(const Grain& grain, Sums sums, const TableKernels& kernels,
                   std::uint8_t* quantised) {
         const std::int64_t m = codes_.m;

@@ -36,8 +36,8 @@ struct Register {
     }
 };
 
-/// Numbers of sub-space `s` of a group; `lines` is where the group's lines hold these codes, `whole`
-/// whether it has all its sub-spaces.
+/// Numbers of sub-space `s` of a group; `lines` is where the group's lines hold these codes,
+/// `whole` whether it has all its sub-spaces.
 template <class V>
 typename V::u8 numbers(Sextets, const std::uint8_t* lines, int s, bool whole) noexcept {
     return whole && s == 3

@@ -1,4 +1,4 @@
-"""Which centroid has which number: near ones share their lower bits, so that scans can pair them."""
+"""Which centroid has which number: near ones share lower bits, so that scans can pair them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ordered(codebooks: F32) -> F32:
     table whose entries serve all numbers with the same lower bits then loses little. K is a power
     of 2; nothing but the numbers changes.
     """
-    m, K, ds = codebooks.shape
+    m, K, _ = codebooks.shape
     groups = np.arange(K)[None].repeat(m, axis=0)[:, None]  # (m, groups, centroids of each)
     while groups.shape[2] > 1:
         members = codebooks[np.arange(m)[:, None, None], groups].astype(np.float64)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tersevec import _anisotropic, _backend, _progress
+from tersevec._centroid_order import ordered
 from tersevec._kernels import F32
 from tersevec._kmeans import kmeans, spread_start
 from tersevec._rotation import learned_rotation, random_rotation
@@ -56,4 +57,4 @@ def train(
             books = _anisotropic.refine(
                 x, books, eta, max_iter=max_iter, kernels=kernels, threads=threads, swept=swept
             )
-    return Learned(books, turned)
+    return Learned(ordered(books), turned)
