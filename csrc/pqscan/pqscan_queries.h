@@ -94,8 +94,8 @@ public:
                 if (wanted != current->grain) {
                     const std::size_t before = current->grain;
                     quantise(tile, wanted);
-                    if (!tight(tile, most_looseness)) {
-                        quantise(tile, std::max(before, wanted));
+                    if (wanted < before && !tight(tile, most_looseness)) {
+                        quantise(tile, before);
                     }
                 }
                 scan.tables = tables_of(tile);
@@ -116,9 +116,9 @@ private:
         std::uint8_t bytes[line];
     };
 
-    /// What a tile scans at. It starts one from the coarsest, tries that when the bound has fallen,
-    /// and goes back, or on to finer ones, where hits are many: a hit costs what a finer grain costs
-    /// for `hit_rows` rows.
+    /// What a tile scans at. It starts one from the coarsest, tries that when the bound has
+    /// fallen, and goes back, or on to finer ones, where hits are many: a hit costs what a finer
+    /// grain costs for `hit_rows` rows.
     struct GrainOfTile {
         std::size_t grain = 0;
         bool tried_coarsest = false;
