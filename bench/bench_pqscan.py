@@ -1,4 +1,4 @@
-"""4-bit product codes: top-k. `pytest bench/bench_pqscan.py --benchmark-only`"""
+"""Product codes searched. `pytest bench/bench_pqscan.py --benchmark-only`"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from harness import THREADS, Call, Contender, Scenario, grid, paths
+from harness import THREADS, Call, Contender, Scenario, grid, one_thread, paths
 from tersevec import _native
 from tersevec._numpy import pqscan as twin
 from tersevec.pq import ProductQuantizer, ScanCodes
@@ -31,60 +31,181 @@ def vectors(n: int, seed: int) -> np.ndarray:
 
 
 class Data(NamedTuple):
-    codebooks: np.ndarray
+    quantizer: ProductQuantizer
     codes: ScanCodes
     queries: np.ndarray
 
 
 @functools.lru_cache(maxsize=1)
-def data(n: int, m: int) -> Data:
+def data(n: int, m: int, bits: int) -> Data:
     x = vectors(n, 7)
-    quantizer = ProductQuantizer(m, 4, random_state=0).fit(x[:TRAIN])
-    return Data(quantizer.codebooks_, quantizer.pack(quantizer.encode(x)), vectors(64, 8))
+    quantizer = ProductQuantizer(m, bits, random_state=0).fit(x[:TRAIN])
+    return Data(quantizer, quantizer.pack(quantizer.encode(x)), vectors(64, 8))
+
+
+def searched(s: Scenario, operation: str, module: Any, isa: str) -> Call:
+    """Lookup tables and the scan, as the peers' searches do both."""
+    quantizer, codes, queries = data(s.n, s.m, s.bits)
+    blocks, rows, scan = codes.blocks, queries[: s.queries], getattr(module, operation)
+
+    def search() -> tuple[np.ndarray, ...]:
+        tables = module.lookup_tables(rows, quantizer.codebooks_, "l2", s.threads)
+        return scan(tables, blocks, s.n, K, None, s.threads, isa=isa)
+
+    return search
+
+
+def topk(s: Scenario, module: Any, isa: str = "") -> Call:
+    return searched(s, "topk", module, isa)
+
+
+def quantised(s: Scenario) -> Call:
+    """Without re-scoring: what exactness costs."""
+    return searched(s, "quantised_topk", native, "")
+
+
+def symmetric(s: Scenario) -> Call:
+    quantizer, codes, queries = data(s.n, s.m, s.bits)
+    q_codes = quantizer.encode(queries[: s.queries])
+    return lambda: quantizer.symmetric_topk(q_codes, codes, K, threads=s.threads)
 
 
 @functools.lru_cache(maxsize=1)
-def faiss_index(n: int, m: int) -> Any:
+def faiss_index(n: int, m: int, bits: int, kind: str) -> Any:
     faiss = pytest.importorskip("faiss", reason="faiss-cpu is not installed")
-    index = faiss.IndexPQFastScan(D, m, 4)
+    index = getattr(faiss, kind)(D, m, bits)
     index.train(vectors(n, 7)[:TRAIN])
     index.add(vectors(n, 7))
     return index
 
 
-def topk(s: Scenario, module: Any, isa: str = "") -> Call:
-    """Lookup tables and the scan, as the peer's search does both."""
-    codebooks, codes, queries = data(s.n, s.m)
-    blocks, rows = codes.blocks, queries[: s.queries]
-
-    def search() -> tuple[np.ndarray, np.ndarray]:
-        tables = module.lookup_tables(rows, codebooks, "l2", s.threads)
-        return module.topk(tables, blocks, s.n, K, None, s.threads, isa=isa)
-
-    return search
-
-
-def faiss_search(s: Scenario) -> Call:
-    index, queries = faiss_index(s.n, s.m), vectors(64, 8)[: s.queries]
+def faiss_search(s: Scenario, kind: str, codes_by_codes: bool = False) -> Call:
+    index, queries = faiss_index(s.n, s.m, s.bits, kind), vectors(64, 8)[: s.queries]
     import faiss
 
     faiss.omp_set_num_threads(s.threads)
+    if codes_by_codes:
+        index.pq.compute_sdc_table()
+        index.search_type = faiss.IndexPQ.ST_SDC
     return lambda: index.search(queries, K)
 
 
+@functools.lru_cache(maxsize=1)
+def scann_index(n: int, m: int) -> Any:
+    scann = pytest.importorskip("scann", reason="scann is not installed")
+    builder = scann.scann_ops_pybind.builder(vectors(n, 7), K, "dot_product")
+    return builder.score_ah(D // m, training_sample_size=TRAIN).build()
+
+
+def scann_search(s: Scenario) -> Call:
+    index, queries = scann_index(s.n, s.m), vectors(64, 8)[: s.queries]
+    if s.queries == 1:
+        return lambda: index.search(queries[0], final_num_neighbors=K)
+    return lambda: index.search_batched(queries, final_num_neighbors=K)
+
+
+@functools.lru_cache(maxsize=1)
+def turbovec_index(n: int, bits: int) -> Any:
+    turbovec = pytest.importorskip("turbovec", reason="turbovec is not installed")
+    index = turbovec.TurboQuantIndex(dim=D, bit_width=bits)
+    index.calibrate(np.ascontiguousarray(vectors(n, 7)[:2048]))
+    index.add(vectors(n, 7))
+    index.prepare()
+    return index
+
+
+def turbovec_search(s: Scenario) -> Call:
+    """Scalar codes of as many bytes: 2 bits a dimension."""
+    index, queries = turbovec_index(s.n, 2), vectors(64, 8)[: s.queries]
+    return lambda: index.search(queries, K)
+
+
+@functools.lru_cache(maxsize=1)
+def qann_index(n: int, m: int) -> Any:
+    qann = pytest.importorskip("qann", reason="qann is not installed")
+    index = qann.IVFIndex(D, 100, nprobe=100, metric=qann.Metric.InnerProduct)
+    index.enable_pq(m, fast_scan=True)
+    index.train(vectors(n, 7)[:TRAIN])
+    index.add(vectors(n, 7))
+    return index
+
+
+def qann_search(s: Scenario) -> Call:
+    """All of its lists: it has no flat index."""
+    index, queries = qann_index(s.n, s.m), vectors(64, 8)[: s.queries]
+    import qann
+
+    qann.set_num_threads(s.threads)
+    return lambda: index.batch_query(queries, K)
+
+
+def four_bits(s: Scenario) -> bool:
+    return s.bits == 4
+
+
+def wide(s: Scenario) -> bool:
+    return s.bits > 4 and s.threads == 1
+
+
+def equal_bytes(s: Scenario) -> bool:
+    """One thread, 32 bytes a code."""
+    return s.threads == 1 and s.n > 20_000 and (s.m, s.bits) == (64, 4)
+
+
 TOPK = [
-    Scenario(f"pqscan topk, k = {K}, {m} x 4 bits, l2", n, m // 2, queries, threads, m=m)
-    for m in (64, 32)
-    for n in (20_000, 500_000)
+    Scenario(f"pqscan topk, k = {K}, l2,", n, m * bits // 8, queries, threads, bits=bits, m=m)
+    for m, bits, sizes in (
+        (64, 4, (20_000, 500_000)),
+        (32, 4, (20_000, 500_000)),
+        (32, 6, (200_000,)),
+        (64, 6, (200_000,)),
+        (64, 8, (20_000, 200_000)),
+    )
+    for n in sizes
     for threads in (THREADS if n > 20_000 else THREADS[:1])
     for queries in (1, 64)
 ]
 SEARCHES = [
     *paths(topk, native, twin),
-    Contender("Faiss IndexPQFastScan", faiss_search, exact=False, peer=True),
+    Contender("quantised", quantised, exact=False, fits=one_thread),
+    Contender(
+        "Faiss IndexPQFastScan",
+        functools.partial(faiss_search, kind="IndexPQFastScan"),
+        exact=False,
+        peer=True,
+        fits=four_bits,
+    ),
+    Contender(
+        "Faiss IndexPQ",
+        functools.partial(faiss_search, kind="IndexPQ"),
+        exact=False,
+        peer=True,
+        fits=wide,
+    ),
+    Contender("ScaNN score_ah", scann_search, exact=False, peer=True, fits=equal_bytes),
+    Contender("turbovec, 2 bits", turbovec_search, exact=False, peer=True, fits=equal_bytes),
+    Contender("qann, all lists", qann_search, exact=False, peer=True, fits=equal_bytes),
+]
+SYMMETRIC = [
+    Scenario(f"symmetric_topk, k = {K}, l2,", 200_000, 16, queries, bits=8, m=16)
+    for queries in (1, 64)
+]
+SYMMETRIC_SEARCHES = [
+    Contender(_native.isa_active(), symmetric, exact=False),
+    Contender(
+        "Faiss IndexPQ ST_SDC",
+        functools.partial(faiss_search, kind="IndexPQ", codes_by_codes=True),
+        exact=False,
+        peer=True,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("scenario", "contender"), grid(TOPK, SEARCHES))
 def test_topk(race: Any, scenario: Scenario, contender: Contender) -> None:
     race(scenario, contender, SEARCHES[0])
+
+
+@pytest.mark.parametrize(("scenario", "contender"), grid(SYMMETRIC, SYMMETRIC_SEARCHES))
+def test_symmetric(race: Any, scenario: Scenario, contender: Contender) -> None:
+    race(scenario, contender, SYMMETRIC_SEARCHES[0])
