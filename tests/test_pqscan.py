@@ -326,6 +326,26 @@ def test_rows_in_falling_order_of_distance_are_found_though_every_one_beats_the_
     )
 
 
+@pytest.mark.parametrize("n_bits", [5, 6, 7, 8])
+@pytest.mark.parametrize("noise", [0.0, 0.05, 1.0, 30.0])
+def test_coarse_tables_change_no_result(path, rng, n_bits, noise):
+    """Entries that numbers with the same lower bits share, more or less, so that some are tried."""
+    n, nq, m, K = 40_000, 3, 6, 2**n_bits
+    entries = rng.random((nq, m, 16))[:, :, np.arange(K) % 16] + noise * rng.random((nq, m, K))
+    entries = entries.astype(np.float32)
+    numbers = rng.integers(0, K, (n, m), dtype=np.uint8)
+    numbers[n // 2 :] |= rng.integers(0, K, (n - n // 2, m), dtype=np.uint8)  # uneven, further on
+    distances = table_sums(entries, numbers)
+    codes = path.pqscan.join(numbers, n_bits)
+    blocks = blocks_of(path, codes, m, n_bits)
+    for k in (1, 100):
+        found = path.pqscan.topk(entries, blocks, n, k, None, 1)
+        assert_equal(found, first_k(distances, k, WORST_FLOAT))
+    radius = float(np.sort(distances[0])[50])
+    found = path.pqscan.range_search(entries, blocks, n, radius, None, 1)
+    assert_equal(found, within(distances, radius))
+
+
 @given(data=st.data())
 def test_any_problem_is_solved_exactly(path, data):
     draw = data.draw
