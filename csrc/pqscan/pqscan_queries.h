@@ -117,8 +117,8 @@ private:
     };
 
     /// What a tile scans at. It starts one from the coarsest, tries that when the bound has
-    /// fallen, and goes back, or on to finer ones, where hits are many: a hit costs what a finer
-    /// grain costs for `hit_rows` rows.
+    /// fallen, and goes back, or on to finer ones for good, where hits are many: a hit costs what
+    /// a finer grain costs for `hit_rows` rows.
     struct GrainOfTile {
         std::size_t grain = 0;
         bool tried_coarsest = false;
@@ -129,12 +129,12 @@ private:
             const auto seen = static_cast<double>(rows);
             double usual = first_rows + seen / hit_rows;
             if (!tried_coarsest && rows > first_rows) {  // fewer and fewer, while the bound falls
-                usual += static_cast<double>(2 * k + first_rows) * std::log2(seen / first_rows);
+                usual += static_cast<double>(2 * k + first_rows / 2) * std::log2(seen / first_rows);
             }
             if (rows >= 4 * first_rows && static_cast<double>(hits) > width * usual) {
                 return std::min(grain + 1, n_grains - 1);
             }
-            return rows >= settled_rows && grain > 0 && !tried_coarsest ? 0 : grain;
+            return rows >= settled_rows && grain == 1 && !tried_coarsest ? 0 : grain;
         }
         static constexpr std::int64_t first_rows = 64, hit_rows = 256, settled_rows = 1 << 14;
     };
