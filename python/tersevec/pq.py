@@ -1,4 +1,4 @@
-"""Product quantisation: vectors as short codes, searched through lookup tables."""
+"""Product and residual quantisation: vectors as short codes, searched through lookup tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
 from tersevec._product_symmetric import SymmetricSearch
 from tersevec._quantizer import largest_number
+from tersevec._residual_quantizer import ResidualQuantizer
 from tersevec._rotation import decoded
 from tersevec._scan_codes import ScanCodes
 from tersevec._train import train
 
-__all__ = ["ProductQuantizer", "ScanCodes"]
+__all__ = ["ProductQuantizer", "ResidualQuantizer", "ScanCodes"]
 
 _DECODED = 4096  # rows at a time
 
