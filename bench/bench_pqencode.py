@@ -12,9 +12,10 @@ from bench_pqscan import TRAIN, D, vectors
 from harness import THREADS, Call, Contender, Scenario, grid, paths
 from tersevec import _native
 from tersevec._numpy import pqencode as twin
-from tersevec.pq import ProductQuantizer
+from tersevec.pq import ProductQuantizer, ResidualQuantizer
 
 ETA = (D - 1) * 0.04 / 0.96  # of a threshold of 0.2
+BEAMS = 8
 native = _native.pqencode
 
 
@@ -83,6 +84,43 @@ def faiss_opq(s: Scenario) -> Call:
     return train
 
 
+def residual(s: Scenario) -> ResidualQuantizer:
+    return ResidualQuantizer(s.m, s.bits, metric="ip", beam_width=BEAMS, random_state=0)
+
+
+def residual_fit(s: Scenario) -> Call:
+    x, quantizer = vectors(s.n, 7), residual(s)
+    return lambda: quantizer.fit(x, threads=s.threads)
+
+
+def residual_encode(s: Scenario) -> Call:
+    x = vectors(s.n, 7)
+    quantizer = residual(s).set_params(max_iter=4).fit(x)
+    return lambda: (quantizer.encode(x, threads=s.threads),)
+
+
+def faiss_residual(s: Scenario) -> Any:
+    faiss = pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+    faiss.omp_set_num_threads(s.threads)
+    quantizer = faiss.ResidualQuantizer(D, s.m, s.bits)
+    quantizer.max_beam_size = BEAMS
+    quantizer.cp.max_points_per_centroid = s.n
+    return quantizer
+
+
+def faiss_residual_fit(s: Scenario) -> Call:
+    quantizer, x = faiss_residual(s), vectors(s.n, 7)
+    return lambda: quantizer.train(x)
+
+
+def faiss_residual_encode(s: Scenario) -> Call:
+    """With tables between centroids, as tersevec does it, which is faster than without them."""
+    quantizer, x = faiss_residual(s), vectors(s.n, 7)
+    quantizer.train(x)
+    quantizer.use_beam_LUT = 1
+    return lambda: (quantizer.compute_codes(x),)
+
+
 SHAPES = ((32, 4), (16, 8))
 ENCODE = [
     Scenario(f"encode, {D} floats", TRAIN, D * 4, threads=threads, m=m, bits=bits)
@@ -110,6 +148,23 @@ ROTATED_FITTERS = [
     Contender(_native.isa_active(), functools.partial(fit, rotation="opq"), exact=False),
     Contender("Faiss OPQMatrix.train", faiss_opq, exact=False, peer=True),
 ]
+LEVELS = ((8, 8), (16, 4))
+RESIDUAL_ENCODE = [
+    Scenario(f"residual codes by {BEAMS} beams, {D} floats", TRAIN, D * 4, m=m, bits=bits)
+    for m, bits in LEVELS
+]
+RESIDUAL_ENCODERS = [
+    Contender(_native.isa_active(), residual_encode, exact=False),
+    Contender("Faiss ResidualQuantizer", faiss_residual_encode, exact=False, peer=True),
+]
+RESIDUAL_FIT = [
+    Scenario(f"fit residual codebooks with {BEAMS} beams, {D} floats", TRAIN, D * 4, m=m, bits=bits)
+    for m, bits in LEVELS
+]
+RESIDUAL_FITTERS = [
+    Contender(_native.isa_active(), residual_fit, exact=False),
+    Contender("Faiss ResidualQuantizer.train", faiss_residual_fit, exact=False, peer=True),
+]
 
 
 @pytest.mark.parametrize(("scenario", "contender"), grid(ENCODE, ENCODERS))
@@ -135,3 +190,13 @@ def test_fit(race: Any, scenario: Scenario, contender: Contender) -> None:
 @pytest.mark.parametrize(("scenario", "contender"), grid(OPQ, ROTATED_FITTERS))
 def test_fit_rotated(race: Any, scenario: Scenario, contender: Contender) -> None:
     race(scenario, contender, ROTATED_FITTERS[0])
+
+
+@pytest.mark.parametrize(("scenario", "contender"), grid(RESIDUAL_ENCODE, RESIDUAL_ENCODERS))
+def test_encode_residual(race: Any, scenario: Scenario, contender: Contender) -> None:
+    race(scenario, contender, RESIDUAL_ENCODERS[0])
+
+
+@pytest.mark.parametrize(("scenario", "contender"), grid(RESIDUAL_FIT, RESIDUAL_FITTERS))
+def test_fit_residual(race: Any, scenario: Scenario, contender: Contender) -> None:
+    race(scenario, contender, RESIDUAL_FITTERS[0])

@@ -1,81 +1,45 @@
-"""The ground under `ProductQuantizer`: its checks, codebooks, blocks of rows and tables."""
+"""The ground under `ProductQuantizer`: its parameters, codebooks, rotation and lookup tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from tersevec import _arrays, _backend, _check
-from tersevec._estimator import Estimator, NotFittedError
-from tersevec._kernels import F32, I64, ArrayIn
+from tersevec import _backend, _check
+from tersevec._kernels import F32, I64, U8, ArrayIn
+from tersevec._quantizer import BATCH_BYTES, copied_codebooks, given_codebooks, largest_number
+from tersevec._results import TopK
 from tersevec._rotation import given_rotation
+from tersevec._selection import Selection
+from tersevec._table_search import TableSearch
 
-METRICS = ("l2", "ip", "cosine")
 ROTATIONS = (None, "opq", "random")
 LOSSES = ("reconstruction", "anisotropic")
 
-BATCH_BYTES = 8 << 20  # of the tables, and of what they lead to, alive at once
-_QUERIES = 256
 
-
-def largest_number(d: int, rotated: bool = False) -> float:
-    """Numbers up to this cannot overflow a float32 distance or similarity of d dimensions.
-
-    A rotation may gather a row's whole length in one number.
-    """
-    return float((_check.FLOAT32_MAX / d) ** 0.5 / (8 * d**0.5 if rotated else 4))
-
-
-def unit_rows(block: F32) -> F32:
-    """The rows divided by their lengths; zero rows stay zero."""
-    lengths = np.sqrt(np.square(block, dtype=np.float64).sum(axis=1, keepdims=True))
-    return np.asarray(np.divide(block, np.where(lengths > 0, lengths, 1)), np.float32)
-
-
-def training_rows(rows: npt.NDArray[Any], picked: I64 | None, metric: str) -> F32:
-    """The rows to train on as one float32 array; unpicked float32 rows are not copied."""
-    if (
-        picked is None
-        and metric != "cosine"
-        and rows.dtype == np.float32
-        and rows.flags.c_contiguous
-    ):
-        return rows
-    training = np.empty((len(rows) if picked is None else len(picked), rows.shape[1]), np.float32)
-    for start, block in _arrays.float_blocks(rows, picked=picked):
-        training[start : start + len(block)] = unit_rows(block) if metric == "cosine" else block
-    return training
-
-
-class ProductBase(Estimator):
-    """Parameters and codebooks of a product quantiser, and the checked way from rows to tables."""
+class ProductBase(TableSearch):
+    """Codebooks of parts of vectors, and the rotation before them."""
 
     n_subspaces: int
-    n_bits: int
-    metric: str
     rotation: str | None
     loss: str
-    _codebooks: F32
+    _subspaces: int = 0
     _rotation: F32 | None = None
     _columns: F32  # the codebooks as kernels search them: (n_subspaces, d / n_subspaces, 2**n_bits)
-    _dim: int
-    _bits: int  # of a sub-space of the codebooks
     _paired: tuple[F32, str, F32] | None = None  # codebooks, metric, and the tables between them
 
-    def _check_parameters(self) -> int:
-        """The number of sub-spaces, if the parameters are served."""
+    def _check_parameters(self) -> tuple[int, int]:
+        """The numbers of sub-spaces and of centroids of each, if the parameters are served."""
         m = _check.positive("n_subspaces", self.n_subspaces, _check.SUBSPACE_LIMIT)
-        _check.code_bits("n_bits", self.n_bits)
-        if self.metric not in METRICS:
-            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {self.metric!r}")
+        K = self._check_coding()
         if self.rotation not in ROTATIONS:
             raise ValueError(f"rotation: expected None, 'opq' or 'random', got {self.rotation!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {self.loss!r}")
-        return m
+        return m, K
 
     @property
     def codebooks_(self) -> F32:
@@ -90,25 +54,15 @@ class ProductBase(Estimator):
 
     @codebooks_.setter
     def codebooks_(self, codebooks: ArrayIn) -> None:
-        m, K = self._check_parameters(), 2**self.n_bits
-        array = _arrays.view_floats("codebooks_", codebooks)
-        expected = f"expected floats of shape ({m}, {K}, d / {m})"
-        if array.dtype not in _arrays.FLOATS:
-            raise TypeError(f"codebooks_: {expected}, got {_arrays.describe(array)}")
-        if array.ndim != 3 or array.shape[:2] != (m, K) or array.shape[2] < 1:
-            raise ValueError(f"codebooks_: {expected}, got {_arrays.describe(array)}")
+        m, K = self._check_parameters()
+        array = given_codebooks(codebooks, m, K, f"d / {m}")
         d = m * array.shape[2]
         if self._rotation is not None and len(self._rotation) != d:
             raise ValueError(
                 f"codebooks_: expected {len(self._rotation)} dimensions, those of rotation_, got "
                 f"{d}; assign rotation_ = None first"
             )
-        learned = np.empty(array.shape, np.float32)
-        for j, book in enumerate(array):
-            for start, block in _arrays.float_blocks(book):
-                _check.finite(f"codebooks_[{j}]", block, start, largest_number(d))
-                learned[j, start : start + len(block)] = block
-        self._hold(learned, self._rotation)
+        self._hold(copied_codebooks(array, largest_number(d)), self._rotation)
 
     @property
     def rotation_(self) -> F32 | None:
@@ -134,19 +88,9 @@ class ProductBase(Estimator):
         self._rotation = rotation
         self._codebooks = codebooks
         self._columns = np.ascontiguousarray(codebooks.transpose(0, 2, 1))
-        self._dim = codebooks.shape[0] * codebooks.shape[2]
+        self._fused = self._columns if rotation is None else None
+        self._subspaces, self._dim = len(codebooks), codebooks.shape[0] * codebooks.shape[2]
         self._bits = codebooks.shape[1].bit_length() - 1
-
-    def _require_codebooks(self) -> None:
-        if "_codebooks" not in self.__dict__:
-            name = type(self).__name__
-            raise NotFittedError(
-                f"this {name} has no codebooks yet: call fit(X) first, or assign codebooks_"
-            )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether there are codebooks; scikit-learn's `check_is_fitted` asks."""
-        return "_codebooks" in self.__dict__
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -155,62 +99,44 @@ class ProductBase(Estimator):
 
     def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
-        for name in ("_columns", "_paired"):
+        for name in ("_columns", "_fused", "_paired"):
             state.pop(name, None)
         return state
 
-    @property
-    def n_features_in_(self) -> int:
-        """Dimensions of the vectors."""
-        self._require_codebooks()
-        return self._dim
-
-    @property
-    def code_size(self) -> int:
-        """Bytes of one code as a row."""
-        self._require_codebooks()
-        return int(len(self._codebooks) * self._bits + 7) // 8
-
-    def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
-        """Checked rows of the dimension that the codebooks fit, not converted."""
-        return _check.vectors(name, x, self.n_features_in_)
-
-    def _refuse_bad_numbers(self, name: str, rows: npt.NDArray[Any]) -> None:
-        """Tell the first row that kernels may not see."""
-        limit = largest_number(rows.shape[1], self._rotation is not None)
-        for start, block in _arrays.float_blocks(rows):
-            _check.finite(name, block, start, limit)
+    def _largest(self, d: int) -> float:
+        return largest_number(d, self._rotation is not None)
 
     def _blocks(
         self, name: str, rows: npt.NDArray[Any], threads: int, step: int | None = None
     ) -> Iterator[tuple[int, F32]]:
-        """(start, finite float32 rows in the codebooks' space), block by block.
+        """Blocks of rows in the codebooks' space: rotated where there is a rotation.
 
-        Of unit length for "cosine", and rotated where there is a rotation: in a fixed order, so
-        that no result depends on how rows are batched.
+        In a fixed order, so that no result depends on how rows are batched.
         """
-        rotation = self._rotation
-        limit = largest_number(rows.shape[1], rotation is not None)
-        for start, block in _arrays.float_blocks(rows, step):
-            _check.finite(name, block, start, limit)
-            vectors = unit_rows(block) if self.metric == "cosine" else block
-            if rotation is not None:
-                vectors = _backend.pick("pqencode").products(vectors, rotation, threads)
-            yield start, vectors
+        blocks, rotation = super()._blocks(name, rows, threads, step), self._rotation
+        if rotation is None:
+            return blocks
+        products = _backend.pick("pqencode").products
+        return ((start, products(block, rotation, threads)) for start, block in blocks)
 
-    def _tables(
-        self, Q: npt.NDArray[Any], threads: int, result_bytes: int = 0
-    ) -> Iterator[tuple[slice, F32]]:
-        """The lookup tables of the queries, few at once: (which queries, (queries, m, K)).
-
-        `result_bytes` is what the caller makes of one query before it asks for the next ones.
-        """
-        books = self.codebooks_
-        query_bytes = 4 * books.shape[0] * books.shape[1] + result_bytes
-        step = max(1, min(_QUERIES, BATCH_BYTES // query_bytes))
+    def _block_tables(self, queries: F32, threads: int) -> F32:
         metric = "l2" if self.metric == "l2" else "ip"
-        if len(Q) > step:  # a bad number in the last query is told before the first search
-            self._refuse_bad_numbers("Q", Q)
-        for start, block in self._blocks("Q", Q, threads, step):
-            tables = _backend.pick("pqscan").lookup_tables(block, books, metric, threads)
-            yield slice(start, start + len(block)), tables
+        return _backend.pick("pqscan").lookup_tables(queries, self._codebooks, metric, threads)
+
+    def _exact_topk(
+        self, rows: npt.NDArray[Any], base: U8, n: int, k: int, chosen: Selection, threads: int
+    ) -> TopK:
+        """`topk` of any queries and any selection, by the kernel that makes the tables itself."""
+        metric = "l2" if self.metric == "l2" else "ip"
+        step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
+        if len(rows) > step:  # a bad number in the last query is told before the first search
+            self._refuse_bad_numbers("Q", rows)
+        search = _backend.pick("pqscan").search
+        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
+        for start, block in self._blocks("Q", rows, threads, step):
+            part = slice(start, start + len(block))
+            mine, limit = chosen.of(part), _check.FLOAT32_MAX  # the block's numbers are known
+            given = (block, self._columns, metric, limit, base, n, k, mine.mask, threads)
+            found = search(*given, segments=mine.segments, bias=mine.bias)
+            values[part], indices[part] = cast("tuple[F32, I64]", found)
+        return TopK(values, indices)

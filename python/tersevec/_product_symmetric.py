@@ -7,13 +7,13 @@ import numpy as np
 from tersevec import _backend, _check, _progress, _threads
 from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._numpy.pqscan_codes import block_shape
-from tersevec._product_search import ProductSearch
+from tersevec._product import ProductBase
 from tersevec._results import RangeHits, TopK
 
 _ROWS = 256  # of a base that are searched for at once by `self_join`: whole blocks
 
 
-class SymmetricSearch(ProductSearch):
+class SymmetricSearch(ProductBase):
     """Everything whose queries are codes themselves."""
 
     def _pairs(self, threads: int) -> F32:

@@ -16,9 +16,10 @@ class ScanCodes(BlockedCodes):
     Parameters
     ----------
     codes : uint8 array, shape (n, ceil(n_subspaces * n_bits / 8))
-        As `ProductQuantizer.encode` gives them. `n` may be 0. Rows may be strided.
+        As `encode` of a quantiser gives them. `n` may be 0. Rows may be strided.
     n_subspaces : int
-        Sub-spaces of the quantiser that wrote them.
+        Numbers in a code: the sub-spaces of a `ProductQuantizer`; the levels of a
+        `ResidualQuantizer`, and two more for "l2".
     n_bits : int, default 4
         Bits of a sub-space: 4, 5, 6, 7 or 8.
 
@@ -43,7 +44,7 @@ class ScanCodes(BlockedCodes):
 
     Notes
     -----
-    The codes are copied. `ProductQuantizer.pack` makes one without repeating the numbers.
+    The codes are copied. A quantiser's `pack` makes one without repeating the numbers.
 
     Examples
     --------

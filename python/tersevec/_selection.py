@@ -27,6 +27,10 @@ class Selection(NamedTuple):
             None if bias is None else bias[queries],
         )
 
+    def negated(self) -> Selection:
+        """For similarities, which kernels know as distances."""
+        return self if self.bias is None else self._replace(bias=-self.bias)
+
 
 def select(mask: ArrayIn, segments: ArrayIn, bias: ArrayIn, n: int, nq: int) -> Selection:
     """The checked selection of n rows for nq queries."""

@@ -1,21 +1,21 @@
-"""Product quantisation: vectors as short codes, searched through lookup tables."""
+"""Product and residual quantisation: vectors as short codes, searched through lookup tables."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tersevec import _arrays, _backend, _check, _threads
+from tersevec import _backend, _check, _threads
 from tersevec._anisotropic import parallel_weight
 from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
-from tersevec._kmeans import sample_rows
-from tersevec._product import largest_number, training_rows
 from tersevec._product_symmetric import SymmetricSearch
+from tersevec._quantizer import largest_number
+from tersevec._residual_quantizer import ResidualQuantizer
 from tersevec._rotation import decoded
 from tersevec._scan_codes import ScanCodes
 from tersevec._train import train
 
-__all__ = ["ProductQuantizer", "ScanCodes"]
+__all__ = ["ProductQuantizer", "ResidualQuantizer", "ScanCodes"]
 
 _DECODED = 4096  # rows at a time
 
@@ -126,7 +126,7 @@ class ProductQuantizer(SymmetricSearch):
         k-means in every sub-space; a learned rotation and anisotropic codebooks take as many sweeps
         each again. The same seed gives the same codebooks, whatever the number of threads.
         """
-        m, K = self._check_parameters(), 2**self.n_bits
+        m, K = self._check_parameters()
         max_iter = _check.positive("max_iter", self.max_iter)
         rng = random_generator(self.random_state)
         count = _threads.resolve(threads)
@@ -135,12 +135,8 @@ class ProductQuantizer(SymmetricSearch):
             raise ValueError(
                 f"X: expected a dimension that n_subspaces={m} divides, got {rows.shape[1]}"
             )
-        if len(rows) < K:
-            raise ValueError(f"X: expected at least 2**n_bits = {K} rows, got {len(rows)}")
         limit = largest_number(rows.shape[1], self.rotation is not None)
-        for start, block in _arrays.float_blocks(rows):
-            _check.finite("X", block, start, limit)
-        training = training_rows(rows, sample_rows(len(rows), K, rng), self.metric)
+        training = self._sampled(rows, K, limit, rng)
         learned = train(
             training,
             m,

@@ -1,4 +1,4 @@
-"""Between `ProductQuantizer` and its kernels: codes, lookup tables, the signs of similarities."""
+"""Between quantisers and the scan kernels: codes, lookup tables, the signs of similarities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tersevec import _backend, _check, _threads
 from tersevec._kernels import F32, I64, U8, ArrayIn
-from tersevec._product import ProductBase
+from tersevec._quantizer import Quantizer
 from tersevec._results import RangeHits, joined_hits
 from tersevec._scan_codes import ScanCodes
 
@@ -22,13 +22,13 @@ def _float32_at_most(value: float) -> float:
     return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded)
 
 
-class ProductTables(ProductBase):
+class TableSums(Quantizer):
     """The checked way from codes to scans, and the sums that every search ranks by."""
 
     def _searchable(self, codes: ArrayIn) -> tuple[U8, int]:
         """What the kernels scan, and the number of codes."""
         self._require_codebooks()
-        m, n_bits = len(self._codebooks), self._bits
+        m, n_bits = self._subspaces, self._bits
         if isinstance(codes, ScanCodes):
             if codes.n_subspaces != m or codes.n_bits != n_bits:
                 raise ValueError(f"codes: expected ScanCodes of {m} x {n_bits} bits, got {codes!r}")
@@ -50,14 +50,16 @@ class ProductTables(ProductBase):
 
     def pack(self, codes: ArrayIn) -> ScanCodes:
         """The codes, uint8 (n, code_size), in the layout that is fastest to search: `ScanCodes`."""
-        return ScanCodes(codes, len(self.codebooks_), self._bits)
+        self._require_codebooks()
+        return ScanCodes(codes, self._subspaces, self._bits)
 
     def lookup_tables(self, Q: ArrayIn, *, threads: int | None = None) -> F32:
-        """What each centroid is worth to each query: float32 (nq, n_subspaces, 2**n_bits).
+        """What each number of a code is worth to each query: float32 (nq, sub-spaces, 2**n_bits).
 
         The distance or similarity of a query and a code is the float32 sum of the entries that the
-        code names, one sub-space after the other. Entries are squared distances, or inner products
-        for "ip" and "cosine".
+        code names, one sub-space after the other. Of a `ProductQuantizer`, entries are squared
+        distances, or inner products for "ip" and "cosine"; of a `ResidualQuantizer`, whose levels
+        are sub-spaces, they are inner products, and for "l2" what its notes say.
 
         Examples
         --------
@@ -69,7 +71,7 @@ class ProductTables(ProductBase):
         """
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        result = np.empty((len(rows), *self.codebooks_.shape[:2]), np.float32)
+        result = np.empty((len(rows), self._subspaces, 1 << self._bits), np.float32)
         for queries, tables in self._tables(rows, count):
             result[queries] = tables
         return result

@@ -1,22 +1,24 @@
-"""The searching half of `ProductQuantizer`: the best codes of each query, or those within reach."""
+"""The searching half of quantisers: the best codes of each query, or those within reach."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check, _threads
-from tersevec._kernels import F32, I64, U8, ArrayIn
-from tersevec._product import BATCH_BYTES, largest_number
-from tersevec._product_tables import ProductTables
+from tersevec._kernels import F32, U8, ArrayIn
+from tersevec._quantizer import largest_number
 from tersevec._results import BoundedTopK, RangeHits, TopK
 from tersevec._selection import Selection, select
+from tersevec._table_sums import TableSums
 
 
-class ProductSearch(ProductTables):
+class TableSearch(TableSums):
     """Everything whose queries are vectors."""
+
+    _fused: F32 | None = None  # columns for the kernel that makes the tables of plain queries
 
     @overload
     def topk(
@@ -111,29 +113,33 @@ class ProductSearch(ProductTables):
         k = _check.positive("k", k)
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
-        search, columns = _backend.pick("pqscan").search, self._columns
-        metric = "l2" if self.metric == "l2" else "ip"
+        columns = self._fused
         rare = mask is not None or segments is not None or bias is not None or bounds
-        plain = self.metric != "cosine" and self._rotation is None and guarantee == "exact"
-        if plain and not rare and _arrays.plain_float32(rows):
-            limit = largest_number(self._dim)
-            best = search(rows, columns, metric, limit, base, n, k, None, count)
+        plain = not rare and self.metric != "cosine" and guarantee == "exact"
+        if columns is not None and plain and _arrays.plain_float32(rows):
+            limit, search = largest_number(self._dim), _backend.pick("pqscan").search
+            best = search(rows, columns, self.metric, limit, base, n, k, None, count)
             if best is not None:  # or else the row of a bad number is named below
                 return TopK(*best)
         chosen = select(mask, segments, bias, n, len(rows))
         if guarantee != "exact" or bounds:
             return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
-        step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
-        if len(rows) > step:  # a bad number in the last query is told before the first search
-            self._refuse_bad_numbers("Q", rows)
+        return self._exact_topk(rows, base, n, k, chosen, count)
+
+    def _exact_topk(
+        self, rows: npt.NDArray[Any], base: U8, n: int, k: int, chosen: Selection, threads: int
+    ) -> TopK:
+        """`topk` of any queries and any selection."""
+        if self.metric != "l2":
+            chosen = chosen.negated()
         values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        for start, block in self._blocks("Q", rows, count, step):
-            part = slice(start, start + len(block))
-            mine, limit = chosen.of(part), _check.FLOAT32_MAX  # the block's numbers are known
-            given = (block, columns, metric, limit, base, n, k, mine.mask, count)
-            found = search(*given, segments=mine.segments, bias=mine.bias)
-            values[part], indices[part] = cast("tuple[F32, I64]", found)
-        return TopK(values, indices)
+        scan = _backend.pick("pqscan").topk
+        for part, tables in self._signed_tables(rows, threads, 12 * k):
+            mine = chosen.of(part)
+            given = (tables, base, n, k, mine.mask, threads)
+            found = scan(*given, segments=mine.segments, bias=mine.bias)
+            values[part], indices[part] = found
+        return TopK(self._unsigned(values), indices)
 
     def _quantised_topk(
         self,
@@ -190,8 +196,8 @@ class ProductSearch(ProductTables):
         count = _threads.resolve(threads)
         rows = self._vectors("Q", Q)
         chosen = select(mask, segments, bias, n, len(rows))
-        if self.metric != "l2" and chosen.bias is not None:
-            chosen = chosen._replace(bias=-chosen.bias)
+        if self.metric != "l2":
+            chosen = chosen.negated()
         scan, parts = _backend.pick("pqscan").range_search, []
         for queries, tables in self._signed_tables(rows, count):
             mine = chosen.of(queries)
