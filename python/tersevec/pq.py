@@ -58,11 +58,12 @@ class ProductQuantizer(SymmetricSearch):
     -----
     Exact: what `topk` returns is the ranking by float32 sums of the table entries, added one
     sub-space after the other, and not an approximation of it; equal on every backend, CPU level and
-    number of threads. After Jégou, Douze and Schmid, "Product quantization for nearest neighbor
-    search", 2011; the scan is after André, Kermarrec and Le Scouarnec, "Cache locality is not
-    enough", 2015; "opq" after Ge, He, Ke and Sun, "Optimized product quantization", 2013; the
-    anisotropic loss, with a threshold of 0.2, after Guo et al., "Accelerating large-scale inference
-    with anisotropic vector quantization", 2020.
+    number of threads. `fit` numbers centroids so that those which agree in their lower bits lie
+    near: codes of 8 bits are scanned faster for it. After Jégou, Douze and Schmid, "Product
+    quantization for nearest neighbor search", 2011; the scan is after André, Kermarrec and Le
+    Scouarnec, "Cache locality is not enough", 2015; "opq" after Ge, He, Ke and Sun, "Optimized
+    product quantization", 2013; the anisotropic loss, with a threshold of 0.2, after Guo et al.,
+    "Accelerating large-scale inference with anisotropic vector quantization", 2020.
 
     Examples
     --------
