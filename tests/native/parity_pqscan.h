@@ -272,8 +272,8 @@ inline void check_pqscan() {
                                 Tables::negative, Tables::tiny, Tables::grid,     Tables::ramp};
     int turn = 0;
     for (const int n_bits : {4, 5, 6, 7, 8}) {
-        for (const std::int64_t m : {1, 3, 4, 5, 9, 34}) {
-            for (const std::int64_t n : {1, 33, 64, 100}) {
+        for (const std::int64_t m : {1, 4, 7, 34}) {
+            for (const std::int64_t n : {1, 33, 100}) {
                 const std::int64_t n_queries = n % 2 == 0 ? 5 : 11;
                 const PqscanCase c(random, n, n_queries, m, n_bits,
                                    kinds[turn++ % std::size(kinds)]);
@@ -286,8 +286,8 @@ inline void check_pqscan() {
         const PqscanCase exact(random, 150, 2, 40, n_bits, Tables::grid);
         const PqscanCase largest(random, 5, 3, n_bits == 6 ? 1030 : 520, n_bits, Tables::ramp);
         const PqscanCase long_code(random, 70, 3, 1026, n_bits, Tables::numbers);
-        const PqscanCase many(random, 200, 70, 16, n_bits, Tables::numbers);
-        const PqscanCase one(random, 4200, 1, 36, n_bits, Tables::ties);
+        const PqscanCase many(random, 150, 20, 16, n_bits, Tables::numbers);
+        const PqscanCase one(random, 2100, 1, 36, n_bits, Tables::ties);
         for (const Isa isa : levels) {
             check_scans(random, exact, isa, 1);
             check_scans(random, largest, isa, 1);
