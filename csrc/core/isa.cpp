@@ -10,19 +10,44 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace tersevec {
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"scalar",    "sse4", "avx2",   "avx512",
-                                                   "avx512icl", "neon", "neondot"};
+constexpr std::array<std::string_view, 8> names = {"scalar",    "sse4", "avx2", "avx512",
+                                                   "avx512icl", "amx",  "neon", "neondot"};
 
 #if defined(__x86_64__)
-constexpr std::array levels = {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512, Isa::avx512icl};
+constexpr std::array levels = {Isa::scalar, Isa::sse4,      Isa::avx2,
+                               Isa::avx512, Isa::avx512icl, Isa::amx};
 #elif defined(__aarch64__)
 constexpr std::array levels = {Isa::scalar, Isa::neon, Isa::neondot};
 #else
 constexpr std::array levels = {Isa::scalar};
+#endif
+
+#if defined(__x86_64__)
+/// Whether the CPU has int8 tiles and the system lets this process use them: Linux grants their
+/// state on request, for good.
+bool tiles_granted() noexcept {
+#if defined(__linux__)
+    unsigned a, b, c, features;
+    constexpr unsigned tile_and_int8 = 1u << 24 | 1u << 25;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &features) == 0 ||
+        (features & tile_and_int8) != tile_and_int8) {
+        return false;
+    }
+    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
 #endif
 
 bool cpu_has(Isa isa) noexcept {
@@ -49,7 +74,12 @@ bool cpu_has(Isa isa) noexcept {
         case Isa::sse4: return has_sse4();
         case Isa::avx2: return has_sse4() && has_avx2();
         case Isa::avx512: return has_sse4() && has_avx2() && has_avx512();
-        case Isa::avx512icl: return has_sse4() && has_avx2() && has_avx512() && has_icl();
+        case Isa::avx512icl:
+        case Isa::amx: {
+            const bool icl = has_sse4() && has_avx2() && has_avx512() && has_icl();
+            static const bool tiles = icl && tiles_granted();
+            return isa == Isa::amx ? tiles : icl;
+        }
         default: return false;
     }
 #elif defined(__aarch64__)

@@ -18,17 +18,18 @@
 
 namespace tersevec {
 
-/// Codes to scan: blocks of `block_codes`, `block_words` each, or rows of bytes where `blocks` is
-/// null.
+/// Codes to scan: blocks of `block_codes`, `block_words` each, there or made as the scan comes to
+/// them where `blocks` is null.
 template <class Word>
 struct Blocked {
     const Word* blocks;
-    Rows<std::uint8_t> rows;
     std::int64_t n;
     std::int64_t block_words;
     int block_codes;
-    /// Writes rows into blocks, the first into the first place.
-    std::function<void(Rows<std::uint8_t>, Word* blocks)> pack;
+    /// Makes the blocks of `count` rows from `row` on, the first of a block.
+    std::function<void(std::int64_t row, std::int64_t count, Word* blocks)> make;
+    /// What a run may hold: it stays in cache while all queries read it.
+    std::int64_t run_bytes = 64 << 10;
 
     std::int64_t n_blocks() const noexcept { return (n + block_codes - 1) / block_codes; }
     std::int64_t block_bytes() const noexcept {
@@ -49,7 +50,7 @@ struct Segment {
     }
 };
 
-/// Hands out a part of the base in runs of blocks, packing rows of bytes as it goes. The part's
+/// Hands out a part of the base in runs of blocks, made as it goes where they are not there. The part's
 /// blocks are counted along the segments, one after the other.
 template <class Word>
 class Runs {
@@ -60,10 +61,13 @@ public:
           whole_{0, codes.n},
           segments_(segments.empty() ? std::span<const Segment>(&whole_, 1) : segments),
           left_(part.n_blocks),
-          limit_(std::max<std::int64_t>(run_bytes / codes.block_bytes(), 1)),
+          limit_(std::max<std::int64_t>(codes.run_bytes / codes.block_bytes(), 1)),
           length_(std::clamp<std::int64_t>(first_rows / codes.block_codes, 1, limit_)) {
         if (codes.blocks == nullptr) {
-            packed_.resize(limit_ * codes.block_words);
+            storage_.resize(limit_ * codes.block_words + alignment / sizeof(Word));
+            void* start = storage_.data();
+            std::size_t room = storage_.size() * sizeof(Word);
+            made_ = static_cast<Word*>(std::align(alignment, alignment, start, room));
         }
         std::int64_t skipped = part.first_block;
         while (left_ > 0 && skipped >= segments_[segment_].n_blocks(codes.block_codes)) {
@@ -101,8 +105,8 @@ public:
         if (codes_.blocks != nullptr) {
             scan.blocks = codes_.blocks + next_ / codes_.block_codes * codes_.block_words;
         } else {
-            codes_.pack(codes_.rows.slice(next_, scan.n_rows), packed_.data());
-            scan.blocks = packed_.data();
+            codes_.make(next_, scan.n_rows, made_);
+            scan.blocks = made_;
         }
         next_ += scan.n_rows;
         left_ -= count;
@@ -112,7 +116,7 @@ public:
     }
 
 private:
-    static constexpr std::int64_t run_bytes = 64 << 10;
+    static constexpr std::size_t alignment = 64;
     // Runs grow from here, so that few rows meet a bound that is still loose.
     static constexpr std::int64_t first_rows = 64;
 
@@ -132,7 +136,8 @@ private:
     std::int64_t limit_;
     std::int64_t length_;
     int skipped_rows_ = 0;
-    std::vector<Word> packed_;
+    std::vector<Word> storage_;
+    Word* made_ = nullptr;
 };
 
 /// Queries that one kernel call takes together.
@@ -140,40 +145,54 @@ struct Tile {
     std::int64_t first;
     int width;
 };
-inline constexpr int tile_limit = 8;
+inline constexpr int tile_limit = 32;
 
-/// Cuts `n` queries into tiles of 8, 4, 2 and 1.
-inline std::vector<Tile> cut_tiles(std::int64_t n) {
+/// Cuts `n` queries into tiles of `widest`, a power of 2, then half of it, and so on down to 1.
+inline std::vector<Tile> cut_tiles(std::int64_t n, int widest) {
     std::vector<Tile> tiles;
     for (std::int64_t first = 0; first < n; first += tiles.back().width) {
-        const auto left = static_cast<unsigned>(std::min<std::int64_t>(n - first, tile_limit));
+        const auto left = static_cast<unsigned>(std::min<std::int64_t>(n - first, widest));
         tiles.push_back({first, static_cast<int>(std::bit_floor(left))});
     }
     return tiles;
 }
 
 /// Scans all runs for the rows below each query's bound.
-/// `aim(scan, tile)` points the scan at a tile's queries, then `bound(q)` is asked for each run,
-/// `take(q, keys, count)` gets the run's hits; q counts within the part.
+/// `aim(scan, tile)` points the scan at a tile's queries and says whether their bounds changed.
+/// `bound(q)` is asked then, after hits, and as another segment begins. `take(q, keys, count)` gets
+/// a run's hits. q counts within the part.
 template <class Bound, class Scan, class Word, class Kernel, class Aim, class GetBound, class Take>
 void scan_below(Runs<Word>& runs, Scan scan, const std::vector<Tile>& tiles, Kernel kernel, Aim aim,
                 GetBound bound, Take take) {
-    const std::int64_t room = runs.max_rows();
+    const std::int64_t room = runs.max_rows(), n_queries = tiles.back().first + tiles.back().width;
     const auto keys = std::make_unique_for_overwrite<Key[]>(tiles.front().width * room);
+    Key* hits[tile_limit];
+    for (int q = 0; q < tiles.front().width; ++q) {
+        hits[q] = keys.get() + q * room;
+    }
+    std::vector<Bound> bounds(n_queries);
+    const auto ask = [&](std::int64_t first, std::int64_t count) {
+        for (std::int64_t q = first; q < first + count; ++q) {
+            bounds[q] = static_cast<Bound>(bound(q));
+        }
+    };
+    std::int64_t segment = -1;
     while (runs.next(scan)) {
+        if (runs.segment() != segment) {
+            segment = runs.segment();
+            ask(0, n_queries);
+        }
         for (const Tile& tile : tiles) {
-            aim(scan, tile);
-            Bound bounds[tile_limit];
-            std::int64_t n_hits[tile_limit] = {};
-            Key* hits[tile_limit];
-            for (int q = 0; q < tile.width; ++q) {
-                bounds[q] = static_cast<Bound>(bound(tile.first + q));
-                hits[q] = keys.get() + q * room;
+            if (aim(scan, tile)) {
+                ask(tile.first, tile.width);
             }
-            kernel(scan, bounds, hits, n_hits);
-            for (int q = 0; q < tile.width; ++q) {
-                if (n_hits[q] != 0) {
-                    take(tile.first + q, hits[q], n_hits[q]);
+            std::int64_t n_hits[tile_limit] = {};
+            kernel(scan, bounds.data() + tile.first, hits, n_hits);
+            for (int i = 0; i < tile.width; ++i) {
+                if (n_hits[i] != 0) {
+                    const std::int64_t q = tile.first + i;
+                    take(q, hits[i], n_hits[i]);
+                    ask(q, 1);
                 }
             }
         }

@@ -6,11 +6,9 @@
 namespace tersevec {
 namespace {
 
-constexpr std::int64_t slack =
-    256;  // entries beyond k before a cut: cuts are rare, memory stays near k
-
+/// Entries beyond k before a cut: so few that the bound falls soon, so many that cuts cost little.
 std::int64_t capacity_of(std::int64_t k) noexcept {
-    return k + std::max(slack, k / 4);
+    return k + std::max<std::int64_t>(32, k / 2);
 }
 
 }  // namespace

@@ -37,6 +37,9 @@ struct Codes {
     std::int64_t n_words;
 };
 
+/// Queries that a kernel takes at a time, at most.
+inline constexpr int tile_queries = 8;
+
 /// One run of blocks against a tile of queries.
 struct Scan {
     const std::uint64_t* queries =

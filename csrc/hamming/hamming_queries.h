@@ -14,7 +14,9 @@ namespace tersevec::hamming {
 class TiledQueries {
 public:
     TiledQueries(Rows<std::uint8_t> queries, std::int64_t n_words)
-        : tiles_(cut_tiles(queries.n)), n_words_(n_words), words_(queries.n * n_words) {
+        : tiles_(cut_tiles(queries.n, tile_queries)),
+          n_words_(n_words),
+          words_(queries.n * n_words) {
         std::vector<std::uint64_t> query(n_words);
         for (const Tile& tile : tiles_) {
             for (int q = 0; q < tile.width; ++q) {
@@ -29,9 +31,11 @@ public:
 
     const std::vector<Tile>& tiles() const noexcept { return tiles_; }
 
-    void aim(Scan& scan, const Tile& tile) const noexcept {
+    /// Whether bounds change: never.
+    bool aim(Scan& scan, const Tile& tile) const noexcept {
         scan.queries = words_.data() + tile.first * n_words_;
         scan.n_queries = tile.width;
+        return false;
     }
 
 private:
@@ -42,13 +46,9 @@ private:
 
 inline Blocked<std::uint64_t> blocked(const Codes& codes) {
     const std::int64_t block_words = codes.n_words * block_codes;
-    return {codes.blocks,
-            codes.rows,
-            codes.n,
-            block_words,
-            block_codes,
-            [block_words](Rows<std::uint8_t> rows, std::uint64_t* blocks) {
-                pack(rows, blocks, block_words, 0);
+    return {codes.blocks, codes.n, block_words, block_codes,
+            [codes, block_words](std::int64_t row, std::int64_t count, std::uint64_t* blocks) {
+                pack(codes.rows.slice(row, count), blocks, block_words, 0);
             }};
 }
 

@@ -17,7 +17,7 @@ void scan_part(const Part& part, Rows<std::uint8_t> queries, const Codes& codes,
     scan_below<std::int64_t>(
         runs, Scan{.n_words = codes.n_words, .mask = mask}, tiled.tiles(),
         pick(rows(), &Kernels::below, at_most),
-        [&](Scan& scan, const Tile& tile) { tiled.aim(scan, tile); }, bound, take);
+        [&](Scan& scan, const Tile& tile) { return tiled.aim(scan, tile); }, bound, take);
 }
 
 template <class Topk>

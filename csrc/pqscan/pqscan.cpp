@@ -39,32 +39,6 @@ BlockShape block_shape(std::int64_t m, int n_bits) noexcept {
     });
 }
 
-void join(const std::uint8_t* numbers, std::int64_t n, std::int64_t m, int n_bits,
-          std::uint8_t* codes) noexcept {
-    for (std::int64_t i = 0; i < n; ++i) {
-        std::uint64_t bits = 0;
-        int held = 0;
-        for (std::int64_t j = 0; j < m; ++j) {
-            bits |= std::uint64_t{*numbers++} << held;
-            for (held += n_bits; held >= 8; held -= 8, bits >>= 8) {
-                *codes++ = static_cast<std::uint8_t>(bits);
-            }
-        }
-        if (held > 0) {
-            *codes++ = static_cast<std::uint8_t>(bits);
-        }
-    }
-}
-
-void split(Rows<std::uint8_t> codes, std::int64_t m, int n_bits, std::uint8_t* numbers) noexcept {
-    for (std::int64_t i = 0; i < codes.n; ++i) {
-        const PackedCode code(codes[i], n_bits);
-        for (std::int64_t j = 0; j < m; ++j) {
-            *numbers++ = static_cast<std::uint8_t>(code[j]);
-        }
-    }
-}
-
 void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t m, int n_bits,
           std::int64_t start) noexcept {
     with_layout(n_bits, [&]<class Layout>(Layout) {
@@ -82,7 +56,7 @@ void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t m, int n_
 
 void unpack(const std::uint8_t* blocks, std::int64_t n, std::int64_t m, int n_bits,
             std::uint8_t* codes) noexcept {
-    const std::int64_t code_bytes = code_bytes_of(m, n_bits);
+    const std::int64_t code_bytes = packed_bytes_of(m, n_bits);
     std::fill_n(codes, n * code_bytes, std::uint8_t{0});
     with_layout(n_bits, [&]<class Layout>(Layout) {
         for (std::int64_t row = 0; row < n; ++row, codes += code_bytes) {

@@ -28,10 +28,6 @@
 
 namespace tersevec::pqscan {
 
-inline std::int64_t code_bytes_of(std::int64_t m, int n_bits) noexcept {
-    return (m * n_bits + 7) / 8;
-}
-
 /// Codes to scan: blocks, or rows of bytes where `blocks` is null.
 struct Codes {
     const std::uint8_t* blocks;
@@ -42,6 +38,9 @@ struct Codes {
 
     std::int64_t centroids() const noexcept { return std::int64_t{1} << n_bits; }
 };
+
+/// Queries that a kernel takes at a time, at most.
+inline constexpr int tile_queries = 8;
 
 /// One run of blocks against a tile of queries.
 struct Scan {
@@ -67,6 +66,10 @@ struct Range {
     float least, most, mean, variance;
 };
 
+struct Differences {
+    float least, most;
+};
+
 /// A query's tables before a scan: (m, n) entries, n a multiple of 16; quantised, m times `slots`
 /// bytes. Equal on every level.
 struct TableKernels {
@@ -83,10 +86,37 @@ struct TableKernels {
     /// Sum over sub-spaces of the largest entry - least - level * step, in float64.
     double (*error)(const float* tables, std::int64_t m, std::int64_t n, const Range* ranges,
                     double step, int slots, const std::uint8_t* quantised) noexcept;
+    /// Of one sub-space: entry - (scale * product + offset), over its n centroids. `bytes`
+    /// (dims, n); product = sum of number * byte.
+    Differences (*differences)(const float* table, const std::int8_t* numbers,
+                               const std::uint8_t* bytes, const float* offsets, std::int64_t dims,
+                               std::int64_t n, float scale) noexcept;
+};
+
+/// Bytes of centroids, for codes that are multiplied and not looked up: see pqscan_decode.h.
+struct Decode {
+    const std::uint8_t* bytes;  // (m * dims, n_centroids): of each centroid's coordinates
+    std::int64_t m;
+    std::int64_t dims;  // of a sub-space
+    std::int64_t n_centroids;
+    std::int64_t lines;  // of the panel
+};
+
+/// Groups of 64 codes, in blocks as pqscan_layout.h draws them, to a panel as symdist_panel.h does.
+/// squares[r] = sum over coordinates of (byte - 128)^2. Of the last group only codes that exist are
+/// read, whole blocks of them; the others' bytes are anything. Bytes past the coordinates are 128.
+using DecodeGroups = void (*)(const Decode&, const std::uint8_t* blocks, std::int64_t n_codes,
+                              std::uint8_t* panel, std::int32_t* squares) noexcept;
+
+/// Roughly what looking up a number of each width costs, and decoding a coordinate, in the time of
+/// 64 byte products with VNNI. It chooses between ways to a result, and changes none.
+struct Costs {
+    float look_up4, look_up6, look_up8, decode;
 };
 
 struct Kernels {
     Isa isa;
+    Costs costs = {};
     Below below4 = nullptr;     ///< codes of 4 bits
     Below below6 = nullptr;     ///< of 5 and 6
     Below below8 = nullptr;     ///< of 7 and 8
@@ -97,6 +127,9 @@ struct Kernels {
     void (*distances4)(const float* tables, const std::uint8_t* block, std::int64_t m,
                        float* out) noexcept = nullptr;
     const TableKernels* tables = nullptr;
+    DecodeGroups decode4 = nullptr;
+    DecodeGroups decode6 = nullptr;
+    DecodeGroups decode8 = nullptr;
 };
 std::span<const Kernels* const> rows() noexcept;
 
@@ -108,11 +141,6 @@ struct BlockShape {
     std::int64_t bytes() const noexcept { return lines * line_bytes; }
 };
 BlockShape block_shape(std::int64_t m, int n_bits) noexcept;
-
-/// One byte for each number of a code, to rows of bytes, and back. `numbers` (n, m).
-void join(const std::uint8_t* numbers, std::int64_t n, std::int64_t m, int n_bits,
-          std::uint8_t* codes) noexcept;
-void split(Rows<std::uint8_t> codes, std::int64_t m, int n_bits, std::uint8_t* numbers) noexcept;
 
 /// Writes codes into blocks from row `start` on; every other row stays.
 void pack(Rows<std::uint8_t> codes, std::uint8_t* blocks, std::int64_t m, int n_bits,

@@ -150,6 +150,14 @@ inline constexpr Grain grains<Octets>[] = {grain<By<Octets, 6>>(&Kernels::below8
                                            grain<By<Octets, 7>>(&Kernels::below8by7),
                                            grain<By<Octets, 8>>(&Kernels::below8)};
 
+/// What decodes a layout.
+template <class Layout>
+inline constexpr DecodeGroups Kernels::* decoder = &Kernels::decode8;
+template <>
+inline constexpr DecodeGroups Kernels::* decoder<Nibbles> = &Kernels::decode4;
+template <>
+inline constexpr DecodeGroups Kernels::* decoder<Sextets> = &Kernels::decode6;
+
 /// Calls task(layout) for codes of this width.
 template <class Task>
 auto with_layout(int n_bits, Task task) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <iterator>
+#include <memory>
 #include <vector>
 
 #include "core/kernel_table.h"
@@ -30,10 +31,47 @@ std::vector<const Grain*> grains_for(const Kernels& row, int n_bits) {
     return found;
 }
 
+/// The float tables of a part's queries: given, or made in `made`.
+inline const float* tables_of_part(const Tables& tables, const Codes& codes, const Part& part,
+                                   const TableKernels& kernels, std::unique_ptr<float[]>& made) {
+    const std::int64_t m = codes.m, n = codes.centroids();
+    if (tables.given != nullptr) {
+        return tables.given + part.first_query * m * n;
+    }
+    made = std::make_unique_for_overwrite<float[]>(part.n_queries * m * n);
+    for (std::int64_t q = 0; q < part.n_queries; ++q) {
+        float* table = made.get() + q * m * n;
+        if (tables.pairs != nullptr) {
+            const PackedCode code(tables.codes[part.first_query + q], codes.n_bits);
+            for (std::int64_t j = 0; j < m; ++j) {
+                std::memcpy(table + j * n, tables.pairs + (code[j] * m + j) * n, n * sizeof(float));
+            }
+        } else {
+            kernels.fill(tables.queries[part.first_query + q], tables.columns, m,
+                         tables.queries.width / m, n, tables.metric, table);
+        }
+    }
+    if (tables.columns != nullptr && tables.metric == Metric::ip) {
+        for (std::int64_t i = 0; i < part.n_queries * m * n; ++i) {
+            made[i] = -made[i];
+        }
+    }
+    return made.get();
+}
+
+/// The bias of the run at hand for query q of a part.
+inline float bias_of(const Filter& filter, std::int64_t query, std::int64_t segment) noexcept {
+    const auto n_segments = static_cast<std::int64_t>(filter.segments.size());
+    return filter.bias == nullptr ? 0.0f : filter.bias[query * n_segments + segment];
+}
+
 template <class Layout>
-class Queries {
+class TableQueries {
 public:
-    Queries(const Tables& tables, const Codes& codes, const Part& part, Sums sums, Isa at_most)
+    using Query = pqscan::Query<Layout>;
+    static constexpr int block_codes = Layout::block_codes;
+
+    TableQueries(const Tables& tables, const Codes& codes, const Part& part, Sums sums, Isa at_most)
         : part_(part),
           codes_(codes),
           sums_(sums),
@@ -43,16 +81,11 @@ public:
           query_bytes_((grains_.back()->table_bytes(codes.m) + line - 1) / line * line),
           quantised_(part.n_queries * query_bytes_ / line) {
         const std::int64_t entries = codes.m * codes.centroids();
-        const float* mine = tables.given + part.first_query * entries;
-        if (tables.given == nullptr) {
-            made_.resize(part.n_queries * entries);
-            make(tables);
-            mine = made_.data();
-        }
+        const float* mine = tables_of_part(tables, codes, part, kernels_, made_);
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             queries_.emplace_back(mine + q * entries, codes);
         }
-        for (const Tile& tile : cut_tiles(part.n_queries)) {
+        for (const Tile& tile : cut_tiles(part.n_queries, tile_queries)) {
             tiles_.push_back(tile);
             const std::size_t finest = grains_.size() - 1;
             const std::size_t first =
@@ -64,18 +97,15 @@ public:
         }
     }
 
-    const Query<Layout>& operator[](std::int64_t q) const noexcept { return queries_[q]; }
+    const Query& operator[](std::int64_t q) const noexcept { return queries_[q]; }
 
     /// Hands the part's rows below `bound(q, bias)` to `take(q, bias, keys, count)`, of which k are
     /// wanted.
     template <class GetBound, class Take>
     void scan(const Filter& filter, std::int64_t k, GetBound bound, Take take) {
         Runs runs(blocked<Layout>(codes_), part_, filter.segments);
-        const auto n_segments = static_cast<std::int64_t>(filter.segments.size());
         const auto bias = [&](std::int64_t q) {
-            return filter.bias == nullptr
-                       ? 0.0f
-                       : filter.bias[(part_.first_query + q) * n_segments + runs.segment()];
+            return bias_of(filter, part_.first_query + q, runs.segment());
         };
         GrainOfTile* current = nullptr;
         scan_below<std::int32_t>(
@@ -91,7 +121,8 @@ public:
             [&](Scan& scan, const Tile& tile) {
                 current = &grain_of_tile_[tile.first];
                 const std::size_t wanted = current->next(tile.width, k, grains_.size());
-                if (wanted != current->grain) {
+                const bool changes = wanted != current->grain;
+                if (changes) {
                     const std::size_t before = current->grain;
                     quantise(tile, wanted);
                     if (wanted < before && !tight(tile, most_looseness)) {
@@ -103,6 +134,7 @@ public:
                 scan.n_queries = tile.width;
                 scan.skipped_rows = runs.skipped_rows();
                 scan.mask = filter.mask.from_query(part_.first_query + tile.first);
+                return changes;
             },
             [&](std::int64_t q) { return bound(q, bias(q)); },
             [&](std::int64_t q, const Key* keys, std::int64_t count) {
@@ -168,28 +200,6 @@ private:
             .tried_coarsest = grain == 0 || grain_of_tile_[tile.first].tried_coarsest};
     }
 
-    void make(const Tables& tables) noexcept {
-        const std::int64_t m = codes_.m, n = codes_.centroids();
-        for (std::int64_t q = 0; q < part_.n_queries; ++q) {
-            float* table = made_.data() + q * m * n;
-            if (tables.pairs != nullptr) {
-                const PackedCode code(tables.codes[part_.first_query + q], codes_.n_bits);
-                for (std::int64_t j = 0; j < m; ++j) {
-                    std::memcpy(table + j * n, tables.pairs + (code[j] * m + j) * n,
-                                n * sizeof(float));
-                }
-            } else {
-                kernels_.fill(tables.queries[part_.first_query + q], tables.columns, m,
-                              tables.queries.width / m, n, tables.metric, table);
-            }
-        }
-        if (tables.columns != nullptr && tables.metric == Metric::ip) {
-            for (float& entry : made_) {
-                entry = -entry;
-            }
-        }
-    }
-
     Part part_;
     Codes codes_;
     Sums sums_;
@@ -197,29 +207,30 @@ private:
     const TableKernels& kernels_;
     std::vector<const Grain*> grains_;
     std::int64_t query_bytes_;  // of one query's quantised tables, whatever their grain
-    std::vector<float> made_;
+    std::unique_ptr<float[]> made_;
     std::vector<Line> quantised_;
-    std::vector<Query<Layout>> queries_;
+    std::vector<Query> queries_;
     std::vector<Tile> tiles_;
     std::vector<GrainOfTile> grain_of_tile_;  // at each tile's first query
 };
 
-/// `state_bytes` is what is held for a query beside its tables.
+/// `block_codes` of what is scanned; `state_bytes` is what is held for a query beside its tables.
 template <class Layout>
 Split split_queries(std::int64_t n_queries, const Codes& codes, const Filter& filter,
-                    std::int64_t state_bytes, int threads) {
+                    int block_codes, std::int64_t state_bytes, int threads) {
     std::int64_t n_blocks = 0;
     for (const Segment& segment : filter.segments) {
-        n_blocks += segment.n_blocks(Layout::block_codes);
+        n_blocks += segment.n_blocks(block_codes);
     }
     if (filter.segments.empty()) {
-        n_blocks = Segment{0, codes.n}.n_blocks(Layout::block_codes);
+        n_blocks = Segment{0, codes.n}.n_blocks(block_codes);
     }
     const std::int64_t table_bytes =
         grains<Layout>[std::size(grains<Layout>) - 1].table_bytes(codes.m) +
         codes.m * codes.centroids() * 4;
-    return split_scan(n_queries, n_blocks, block_bytes_of<Layout>(codes.m),
-                      state_bytes + table_bytes, threads);
+    const std::int64_t block_bytes =
+        block_codes / Layout::block_codes * block_bytes_of<Layout>(codes.m);
+    return split_scan(n_queries, n_blocks, block_bytes, state_bytes + table_bytes, threads);
 }
 
 }  // namespace tersevec::pqscan

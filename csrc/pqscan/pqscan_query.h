@@ -18,7 +18,7 @@
 #include <limits>
 #include <vector>
 
-#include "pqscan/pqscan_codes.h"
+#include "pqscan/pqscan_rescore.h"
 
 namespace tersevec::pqscan {
 
@@ -41,22 +41,26 @@ struct Bounds {
 
 /// One query's float tables and what the scan knows of their rounding.
 template <class Layout>
-class Query {
+class Query : public Rescorer<Layout> {
 public:
+    using Bound = std::int32_t;
+    static constexpr bool knows_most = false;  // entries are cut
+
     /// Entries above this many times the root mean square of the sub-spaces' mean entries are cut.
     /// Fewer and far rows pass for near ones; more and steps get coarse. The square keeps entries
     /// of the sub-spaces that hold most of the variance.
     static constexpr double clip_means = 3.0;
 
-    Query(const float* tables, const Codes& codes) : tables_(tables), codes_(codes) {}
+    using Rescorer<Layout>::Rescorer;
 
     /// Makes the sums what they are: writes tables of this grain. `quantised` (grain.table_bytes)
     /// is zeroed.
     void quantise(const Grain& grain, Sums sums, const TableKernels& kernels,
                   std::uint8_t* quantised) {
-        const std::int64_t m = codes_.m;
+        const float* tables = this->tables();
+        const std::int64_t m = this->codes().m;
         std::vector<Range> ranges(m);
-        kernels.ranges(tables_, m, codes_.centroids(), ranges.data());
+        kernels.ranges(tables, m, this->codes().centroids(), ranges.data());
         magnitude_ = 0.0;
         double mean = 0.0, variance = 0.0;
         for (const Range& range : ranges) {
@@ -64,12 +68,12 @@ public:
             variance += range.variance;
             magnitude_ += std::max(std::abs(double{range.most}), std::abs(double{range.least}));
         }
-        const float* entries = tables_;
-        std::int64_t n = codes_.centroids();
+        const float* entries = tables;
+        std::int64_t n = this->codes().centroids();
         std::vector<float> coarse;
         if (grain.slots < n) {
             coarse.resize(m * grain.slots);
-            kernels.fold(tables_, m, n, grain.slots, coarse.data());
+            kernels.fold(tables, m, n, grain.slots, coarse.data());
             entries = coarse.data();
             n = grain.slots;
             kernels.ranges(entries, m, n, ranges.data());
@@ -105,12 +109,15 @@ public:
     double looseness() const noexcept { return looseness_; }
 
     /// What its sums stand for changes with the grain.
-    const Grain* grain() const noexcept { return grain_; }
+    const void* version() const noexcept { return grain_; }
+
+    /// What the scan's keys hold of a bound.
+    static std::uint32_t key_of(Bound bound) noexcept { return static_cast<std::uint32_t>(bound); }
 
     /// Sums at or above it have float distances, bias added, above theta. Exclusive, never above
     /// bound(infinity).
     std::int32_t bound(float theta, float bias) const noexcept {
-        const auto all = static_cast<double>(codes_.m * grain_->limit);
+        const auto all = static_cast<double>(this->codes().m * grain_->limit);
         // The bias is one more addition.
         const double slack = slack_ + (magnitude_ + std::abs(double{bias})) * ulp * 1.001;
         const double most = (theta - double{bias} + slack - base_) * scale_ +
@@ -124,51 +131,9 @@ public:
     /// Only of sums that rank.
     Bounds bounds() const noexcept { return {base_, step_, error_, slack_}; }
 
-    /// Float keys of hits, several rows at a time to hide the latency of the additions.
-    void rescore(const Key* hits, std::int64_t count, float bias, Key* out) const noexcept {
-        for (std::int64_t i = 0; i < count; i += together) {
-            std::int64_t rows[together];
-            for (int r = 0; r < together; ++r) {
-                rows[r] = key_row(hits[std::min(i + r, count - 1)]);
-            }
-            float sums[together] = {};
-            if (codes_.blocks != nullptr) {
-                add([&](int r) { return BlockedCode<Layout>(codes_.blocks, codes_.m, rows[r]); },
-                    sums);
-            } else {
-                add([&](int r) { return PackedCode(codes_.rows[rows[r]], codes_.n_bits); }, sums);
-            }
-            for (int r = 0; r < together && i + r < count; ++r) {
-                out[i + r] = make_key(ordered_bits(sums[r] + bias), rows[r]);
-            }
-        }
-    }
-
 private:
-    static constexpr int together = 8;
     static constexpr double ulp = 0x1p-24;
 
-    template <class CodeOf>
-    void add(CodeOf code_of, float* sums) const noexcept {
-        constexpr int step = 64;
-        std::uint8_t numbers[together][step];
-        const std::int64_t n = codes_.centroids();
-        for (std::int64_t j = 0; j < codes_.m; j += step) {
-            const auto count = static_cast<int>(std::min<std::int64_t>(step, codes_.m - j));
-            for (int r = 0; r < together; ++r) {
-                code_of(r).read(j, count, numbers[r]);
-            }
-            const float* entries = tables_ + n * j;
-            for (int i = 0; i < count; ++i, entries += n) {
-                for (int r = 0; r < together; ++r) {
-                    sums[r] += entries[numbers[r][i]];
-                }
-            }
-        }
-    }
-
-    const float* tables_;
-    Codes codes_;
     const Grain* grain_ = nullptr;
     double base_ = 0.0;
     double magnitude_ = 0.0;

@@ -10,6 +10,7 @@
 // upper bytes alone, even = mixed - (odd << 8).
 #include <nmmintrin.h>
 
+#include "pqscan/pqscan_decode.h"
 #include "pqscan/pqscan_shuffle.h"
 #include "pqscan/pqscan_tables_loop.h"
 
@@ -129,6 +130,7 @@ struct R : Register<16> {
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::sse4,
+    .costs = {0.14f, 0.5f, 2.3f, 6.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 2>>>,
     .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 2>>>,
@@ -136,6 +138,9 @@ constinit const Kernels kernels{
     .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 2>>>,
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 2>>>,
     .tables = &table_kernels,
+    .decode4 = &decode_codes<Nibbles>,
+    .decode6 = &decode_codes<Sextets>,
+    .decode8 = &decode_codes<Octets>,
 };
 
 }  // namespace tersevec::pqscan::sse4

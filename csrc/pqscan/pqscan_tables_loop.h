@@ -130,7 +130,42 @@ double error(const float* tables, std::int64_t m, std::int64_t n, const Range* r
     return sum;
 }
 
-constexpr TableKernels table_kernels{&fill_table, &ranges, &quantise, &fold, &error};
+Differences differences(const float* table, const std::int8_t* numbers, const std::uint8_t* bytes,
+                        const float* offsets, std::int64_t dims, std::int64_t n,
+                        float scale) noexcept {
+    const auto lower = [](auto a, auto b) { return a < b ? a : b; };
+    const auto upper = [](auto a, auto b) { return a < b ? b : a; };
+    float values[256];
+    for (std::int64_t k = 0; k < n; ++k) {
+        values[k] = offsets[k];
+    }
+    for (std::int64_t t = 0; t < dims; ++t, bytes += n) {
+        const float number = scale * static_cast<float>(numbers[t]);
+        for (std::int64_t k = 0; k < n; ++k) {
+            values[k] += number * static_cast<float>(bytes[k]);
+        }
+    }
+    F32x16 least = load<F32x16>(table) - load<F32x16>(values), most = least;
+    for (std::int64_t k = 16; k < n; k += 16) {
+        const F32x16 apart = load<F32x16>(table + k) - load<F32x16>(values + k);
+        least = lower(least, apart);
+        most = upper(most, apart);
+    }
+    // Both at once: the least of the differences and of their opposites.
+    const F32x16 both = lower(__builtin_shufflevector(least, -most, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17,
+                                                      18, 19, 20, 21, 22, 23),
+                              __builtin_shufflevector(least, -most, 8, 9, 10, 11, 12, 13, 14, 15,
+                                                      24, 25, 26, 27, 28, 29, 30, 31));
+    const F32x16 four = lower(both, __builtin_shufflevector(both, both, 4, 5, 6, 7, 0, 1, 2, 3, 12,
+                                                            13, 14, 15, 8, 9, 10, 11));
+    const F32x16 two = lower(four, __builtin_shufflevector(four, four, 2, 3, 0, 1, 6, 7, 4, 5, 10,
+                                                           11, 8, 9, 14, 15, 12, 13));
+    const F32x16 one = lower(two, __builtin_shufflevector(two, two, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8,
+                                                          11, 10, 13, 12, 15, 14));
+    return {one[0], -one[8]};
+}
+
+constexpr TableKernels table_kernels{&fill_table, &ranges, &quantise, &fold, &error, &differences};
 
 }  // namespace
 }  // namespace tersevec::pqscan

@@ -3,106 +3,41 @@
 #include <limits>
 #include <mutex>
 
+#include "pqscan/pqscan_exact.h"
+#include "pqscan/pqscan_products.h"
 #include "pqscan/pqscan_queries.h"
 
 namespace tersevec::pqscan {
 namespace {
 
-/// Exact top-k of one query: hits wait until they are worth sorting, the most promising are
-/// re-scored first, and what their distances rule out is never re-scored.
+/// A search by sums of rounded tables.
 template <class Layout>
-class ExactTopk {
-public:
-    ExactTopk(const Query<Layout>& query, std::int64_t k)
-        : query_(query), grain_(query.grain()), k_(k), best_(k) {
-        lower_bound(std::numeric_limits<float>::infinity());
+struct BySums {
+    using Queries = TableQueries<Layout>;
+
+    const Tables& tables;
+    const Codes& codes;
+    Isa at_most;
+
+    Queries operator()(const Part& part) const {
+        return Queries(tables, codes, part, Sums::bound, at_most);
     }
-
-    /// For rows of this bias.
-    std::int32_t bound(float bias) {
-        if (bias != bias_ || query_.grain() != grain_) {  // then sums are not comparable
-            take(0, static_cast<std::int64_t>(waiting_.size()));
-            waiting_.clear();
-            bias_ = bias;
-            grain_ = query_.grain();
-            bound_ = query_.bound(theta_, bias_);
-        }
-        return bound_;
-    }
-
-    void lower_bound(float theta) noexcept {
-        theta_ = std::min(theta_, theta);
-        bound_ = query_.bound(theta_, bias_);
-    }
-
-    /// Hits under the bias that `bound` was asked for last.
-    void push(const Key* hits, std::int64_t count) {
-        waiting_.insert(waiting_.end(), hits, hits + count);
-        if (static_cast<std::int64_t>(waiting_.size()) >=
-            std::clamp<std::int64_t>(2 * k_, 32, waiting_limit)) {
-            settle();
-        }
-    }
-
-    const std::vector<Key>& finish() {
-        settle();
-        return best_.finish();
-    }
-
-    static std::int64_t state_bytes(std::int64_t k) noexcept {
-        return ReservoirTopk::state_bytes(k) + 16 * std::min(2 * k + 4096, 2 * waiting_limit);
-    }
-
-private:
-    static constexpr std::int64_t waiting_limit = 16384;
-
-    void settle() {
-        const auto n = static_cast<std::int64_t>(waiting_.size());
-        const std::int64_t first = std::min(n, k_);
-        if (first < n) {
-            std::nth_element(waiting_.begin(), waiting_.begin() + first, waiting_.end());
-        }
-        take(0, first);
-        const auto left = std::remove_if(waiting_.begin() + first, waiting_.end(), [&](Key hit) {
-            return static_cast<std::int32_t>(key_value(hit)) >= bound_;
-        });
-        take(first, left - waiting_.begin());
-        waiting_.clear();
-    }
-
-    void take(std::int64_t first, std::int64_t last) {
-        scored_.resize(last - first);
-        query_.rescore(waiting_.data() + first, last - first, bias_, scored_.data());
-        for (const Key key : scored_) {
-            best_.push(key);
-        }
-        best_.tighten();
-        if (best_.bound() != no_hit) {
-            lower_bound(from_ordered_bits(key_value(best_.bound())));
-        }
-    }
-
-    const Query<Layout>& query_;
-    const Grain* grain_;  // of the sums that wait
-    std::int64_t k_;
-    ReservoirTopk best_;
-    float theta_ = std::numeric_limits<float>::infinity();
-    float bias_ = 0.0f;
-    std::int32_t bound_ = 0;
-    std::vector<Key> waiting_;
-    std::vector<Key> scored_;
 };
 
-template <class Layout>
-void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Filter& filter,
-             int threads, Isa at_most, Key* keys) {
-    TopkMerger merger(keys, tables.n_queries, k);
-    const std::int64_t reachable = std::min(k, codes.n);
-    const Split split = split_queries<Layout>(tables.n_queries, codes, filter,
-                                              ExactTopk<Layout>::state_bytes(reachable), threads);
+/// `queries_of(part)` makes what scans a part.
+template <class Layout, class QueriesOf>
+void topk_of(const QueriesOf& queries_of, std::int64_t k, const Filter& filter, int threads,
+             Key* keys) {
+    using Best = ExactTopk<typename QueriesOf::Queries::Query>;
+    const std::int64_t n_queries = queries_of.tables.n_queries;
+    TopkMerger merger(keys, n_queries, k);
+    const std::int64_t reachable = std::min(k, queries_of.codes.n);
+    const Split split =
+        split_queries<Layout>(n_queries, queries_of.codes, filter, QueriesOf::Queries::block_codes,
+                              Best::state_bytes(reachable), threads);
     split.for_each([&](const Part& part) {
-        Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
-        std::vector<ExactTopk<Layout>> best;
+        auto queries = queries_of(part);
+        std::vector<Best> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(queries[q], reachable);
             // Where another range of rows is done, a row beyond its k-th distance cannot enter.
@@ -122,16 +57,18 @@ void topk_of(const Tables& tables, const Codes& codes, std::int64_t k, const Fil
     });
 }
 
-template <class Layout>
-std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes, float radius,
-                                       const Filter& filter, int threads, Isa at_most) {
-    std::vector<std::vector<Key>> found(tables.n_queries);
+template <class Layout, class QueriesOf>
+std::vector<std::vector<Key>> range_of(const QueriesOf& queries_of, float radius,
+                                       const Filter& filter, int threads) {
+    const std::int64_t n_queries = queries_of.tables.n_queries;
+    std::vector<std::vector<Key>> found(n_queries);
     std::mutex lock;
     const Key limit =
         make_key(ordered_bits(radius + 0.0f), std::numeric_limits<std::uint32_t>::max());
-    const Split split = split_queries<Layout>(tables.n_queries, codes, filter, 1, threads);
+    const Split split = split_queries<Layout>(n_queries, queries_of.codes, filter,
+                                              QueriesOf::Queries::block_codes, 1, threads);
     split.for_each([&](const Part& part) {
-        Queries<Layout> queries(tables, codes, part, Sums::bound, at_most);
+        auto queries = queries_of(part);
         std::vector<Key> scored;
         queries.scan(
             filter, 0, [&](std::int64_t q, float bias) { return queries[q].bound(radius, bias); },
@@ -144,7 +81,7 @@ std::vector<std::vector<Key>> range_of(const Tables& tables, const Codes& codes,
                 mine.insert(mine.end(), scored.begin(), scored.end());
             });
     });
-    parallel_for(threads, tables.n_queries,
+    parallel_for(threads, n_queries,
                  [&](std::int64_t q) { std::sort(found[q].begin(), found[q].end()); });
     return found;
 }
@@ -163,10 +100,11 @@ void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, cons
     const std::int64_t reachable = std::min(k, codes.n);
     const auto max_sum =
         static_cast<std::uint32_t>(codes.m * grains<Layout>[std::size(grains<Layout>) - 1].limit);
-    const Split split = split_queries<Layout>(
-        tables.n_queries, codes, filter, UncountedTopk::state_bytes(reachable, max_sum), threads);
+    const Split split =
+        split_queries<Layout>(tables.n_queries, codes, filter, Layout::block_codes,
+                              UncountedTopk::state_bytes(reachable, max_sum), threads);
     split.for_each([&](const Part& part) {
-        Queries<Layout> queries(tables, codes, part, Sums::rank, at_most);
+        TableQueries<Layout> queries(tables, codes, part, Sums::rank, at_most);
         std::vector<UncountedTopk> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(reachable, max_sum);
@@ -199,14 +137,22 @@ void quantised_of(const Tables& tables, const Codes& codes, std::int64_t k, cons
 void topk(const Tables& tables, Codes codes, std::int64_t k, const Filter& filter, int threads,
           Isa at_most, Key* keys) {
     with_layout(codes.n_bits, [&]<class Layout>(Layout) {
-        topk_of<Layout>(tables, codes, k, filter, threads, at_most, keys);
+        if (products_pay(tables, codes, at_most)) {
+            topk_of<Layout>(ByProducts<Layout>(tables, codes, at_most), k, filter, threads, keys);
+        } else {
+            topk_of<Layout>(BySums<Layout>{tables, codes, at_most}, k, filter, threads, keys);
+        }
     });
 }
 
 std::vector<std::vector<Key>> range_search(const Tables& tables, Codes codes, float radius,
                                            const Filter& filter, int threads, Isa at_most) {
     return with_layout(codes.n_bits, [&]<class Layout>(Layout) {
-        return range_of<Layout>(tables, codes, radius, filter, threads, at_most);
+        return products_pay(tables, codes, at_most)
+                   ? range_of<Layout>(ByProducts<Layout>(tables, codes, at_most), radius, filter,
+                                      threads)
+                   : range_of<Layout>(BySums<Layout>{tables, codes, at_most}, radius, filter,
+                                      threads);
     });
 }
 

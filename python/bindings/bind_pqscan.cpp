@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "core/checks.h"
+#include "core/packed.h"
 #include "pqscan/pqscan.h"
 
 namespace tersevec {
@@ -43,7 +44,7 @@ pqscan::Codes codes_of(const U8& codes, std::int64_t n, std::int64_t m, std::int
     const int n_bits = bits_of_centroids(n_centroids);
     if (codes.ndim() == 2) {
         const auto rows = rows_of(codes, "codes");
-        require(rows.n == n && rows.width == pqscan::code_bytes_of(m, n_bits),
+        require(rows.n == n && rows.width == packed_bytes_of(m, n_bits),
                 "codes: expected n rows of ceil(m * n_bits / 8) bytes");
         return {nullptr, rows, n, m, n_bits};
     }
@@ -108,7 +109,7 @@ void pack(const U8& codes, U8 blocks, std::int64_t m, int n_bits, std::int64_t s
     const auto rows = rows_of(codes, "codes");
     require(start >= 0, "start: expected at least 0");
     require_blocks(blocks, start + rows.n, m, n_bits);
-    require(rows.width == pqscan::code_bytes_of(m, n_bits),
+    require(rows.width == packed_bytes_of(m, n_bits),
             "codes: expected rows of ceil(m * n_bits / 8) bytes");
     std::uint8_t* out = writable(blocks, "blocks");
     const py::gil_scoped_release release;
@@ -118,7 +119,7 @@ void pack(const U8& codes, U8 blocks, std::int64_t m, int n_bits, std::int64_t s
 U8 unpack(const U8& blocks, std::int64_t n, std::int64_t m, int n_bits) {
     require_blocks(blocks, n, m, n_bits);
     const std::uint8_t* bytes = contiguous(blocks, "blocks");
-    auto codes = empty<std::uint8_t>({n, pqscan::code_bytes_of(m, n_bits)});
+    auto codes = empty<std::uint8_t>({n, packed_bytes_of(m, n_bits)});
     std::uint8_t* out = codes.mutable_data();
     const py::gil_scoped_release release;
     pqscan::unpack(bytes, n, m, n_bits, out);
@@ -137,21 +138,21 @@ U8 join(const U8& assigned, int n_bits) {
     require(std::all_of(numbers, numbers + n * m,
                         [&](std::uint8_t number) { return number >> bits_of(n_bits) == 0; }),
             "assigned: expected numbers below 2**n_bits");
-    auto codes = empty<std::uint8_t>({n, pqscan::code_bytes_of(m, n_bits)});
+    auto codes = empty<std::uint8_t>({n, packed_bytes_of(m, n_bits)});
     std::uint8_t* out = codes.mutable_data();
     const py::gil_scoped_release release;
-    pqscan::join(numbers, n, m, n_bits, out);
+    join_numbers(numbers, n, m, n_bits, out);
     return codes;
 }
 
 U8 split(const U8& codes, std::int64_t m, int n_bits) {
     const auto rows = rows_of(codes, "codes");
-    require(rows.width == pqscan::code_bytes_of(subspaces_of(m), bits_of(n_bits)),
+    require(rows.width == packed_bytes_of(subspaces_of(m), bits_of(n_bits)),
             "codes: expected rows of ceil(m * n_bits / 8) bytes");
     auto numbers = empty<std::uint8_t>({rows.n, m});
     std::uint8_t* out = numbers.mutable_data();
     const py::gil_scoped_release release;
-    pqscan::split(rows, m, n_bits, out);
+    split_numbers(rows, m, n_bits, out);
     return numbers;
 }
 
@@ -252,7 +253,7 @@ pqscan::Tables tables_of_pairs(const F32& pairs, const U8& q_codes) {
             "pairs: expected shape (K, m, K)");
     const int n_bits = bits_of_centroids(pairs.shape(2));
     const auto rows = rows_of(q_codes, "q_codes");
-    require(rows.width == pqscan::code_bytes_of(subspaces_of(pairs.shape(1)), n_bits),
+    require(rows.width == packed_bytes_of(subspaces_of(pairs.shape(1)), n_bits),
             "q_codes: expected rows of ceil(m * n_bits / 8) bytes");
     return {.n_queries = rows.n, .pairs = contiguous(pairs, "pairs"), .codes = rows};
 }

@@ -20,7 +20,7 @@ BACKENDS = ("native", "numpy", "cuda")
 Family: TypeAlias = Literal["hamming", "pqencode", "pqscan"]
 FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan")
 _TWINS = {"hamming": _numpy_hamming, "pqencode": _numpy_pqencode, "pqscan": _numpy_pqscan}
-ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "neon", "neondot")
+ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
 
 
 class Choice(NamedTuple):

@@ -100,8 +100,8 @@ inline void check_layout(const PqscanCase& c) {
     }
     expect(pieces == c.blocks, "pqscan pack", Isa::scalar, c.shape);
     Bytes joined(c.n * c.width), split(c.n * c.m);
-    pqscan::join(c.numbers.data(), c.n, c.m, c.n_bits, joined.data());
-    pqscan::split(c.rows().rows, c.m, c.n_bits, split.data());
+    join_numbers(c.numbers.data(), c.n, c.m, c.n_bits, joined.data());
+    split_numbers(c.rows().rows, c.m, c.n_bits, split.data());
     expect(joined == back && split == c.numbers, "pqscan join, split", Isa::scalar, c.shape);
 }
 

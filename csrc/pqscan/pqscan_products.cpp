@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pqscan/pqscan_products.h"
+
+#include <algorithm>
+
+namespace tersevec::pqscan {
+
+namespace {
+
+constexpr float tiny = std::numeric_limits<float>::min();
+
+/// The nearest whole number of one from -127 to 127, less what rounding did to it.
+int whole(float number) noexcept {
+    return static_cast<int>(std::clamp(number, -127.0f, 127.0f) + 128.5f) - 128;
+}
+
+}  // namespace
+
+ByteCentroids::ByteCentroids(const Tables& tables, const Codes& codes)
+    : dims(tables.queries.width / codes.m),
+      centres(codes.m * dims),
+      bytes(codes.m * dims * codes.centroids() + look_up_bytes),
+      offsets(codes.m * codes.centroids()) {
+    const std::int64_t n = codes.centroids();
+    const float* columns = tables.columns;
+    float widest = 0.0f;
+    for (std::int64_t i = 0; i < codes.m * dims; ++i) {
+        const auto [least, most] = std::minmax_element(columns + i * n, columns + (i + 1) * n);
+        centres[i] = *least + (*most - *least) / 2;
+        widest = std::max({widest, *most - centres[i], centres[i] - *least});
+    }
+    step = std::max(widest / 127.0f, tiny);
+    unit = tables.metric == Metric::l2 ? step * step : 0.0f;
+    for (std::int64_t i = 0; i < codes.m * dims; ++i) {
+        for (std::int64_t k = 0; k < n; ++k) {
+            const int number = whole((columns[i * n + k] - centres[i]) / step);
+            bytes[i * n + k] = static_cast<std::uint8_t>(128 + number);
+            offsets[i / dims * n + k] += unit * static_cast<float>(number * number);
+        }
+    }
+}
+
+ByteQuery::ByteQuery(const float* query, const float* table, const ByteCentroids& centroids,
+                     const Codes& codes, const TableKernels& kernels, std::int8_t* numbers) {
+    const std::int64_t n = codes.centroids(), dims = centroids.dims, coordinates = codes.m * dims;
+    // What a coordinate's byte takes off the distance.
+    const auto weight = [&](std::int64_t i) {
+        return centroids.unit > 0.0f ? 2.0f * centroids.step * (query[i] - centroids.centres[i])
+                                     : centroids.step * query[i];
+    };
+    float widest = 0.0f;
+    for (std::int64_t i = 0; i < coordinates; ++i) {
+        widest = std::max(widest, std::abs(weight(i)));
+    }
+    const float step = std::max(widest / 127.0f, tiny);
+    scale = -step;
+    double magnitude = 0.0;
+    for (std::int64_t i = 0; i < coordinates; ++i) {
+        const int number = whole(weight(i) / step);
+        numbers[i] = static_cast<std::int8_t>(number);
+        magnitude += 255.0 * step * std::abs(number) + 16384.0 * centroids.unit;
+    }
+    least = most = 0.0;
+    for (std::int64_t j = 0; j < codes.m; ++j) {
+        const Differences apart = kernels.differences(
+            table + j * n, numbers + j * dims, centroids.bytes.data() + j * dims * n,
+            centroids.offsets.data() + j * n, dims, n, scale);
+        least += apart.least;
+        most += apart.most;
+        magnitude += std::max(std::abs(apart.least), std::abs(apart.most));
+    }
+    // `magnitude` is beyond all sums of entries, of values and of their terms. Differences are sums
+    // of `dims` terms, distances of m entries: each rounding takes less than 2^-24 of it.
+    const double slack = magnitude * static_cast<double>(codes.m + dims + 16) * 0x1p-24;
+    least -= slack;
+    most += slack;
+}
+
+bool products_pay(const Tables& tables, const Codes& codes, Isa at_most) noexcept {
+    constexpr std::int64_t most_dims = 32768;  // whose products fit 31 bits
+    const std::int64_t dims = tables.queries.width;
+    if (tables.columns == nullptr || dims > most_dims) {
+        return false;
+    }
+    const Costs& costs = fastest_row(rows(), &Kernels::below4, at_most).costs;
+    const float look_up = codes.n_bits == 4   ? costs.look_up4
+                          : codes.n_bits <= 6 ? costs.look_up6
+                                              : costs.look_up8;
+    const float product =
+        fastest_row(symdist::rows(), &symdist::Kernels::below_offset, at_most).cost / 64.0f;
+    constexpr float compared = 0.5f;  // holding a value against its bound
+    const auto coordinates = static_cast<float>(dims), m = static_cast<float>(codes.m);
+    return coordinates * (product + costs.decode / static_cast<float>(tables.n_queries)) +
+               compared <
+           m * look_up;
+}
+
+}  // namespace tersevec::pqscan
