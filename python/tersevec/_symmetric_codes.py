@@ -120,8 +120,13 @@ class ScanCodes(BlockedCodes):
         return self.blocks, n, factors
 
     @property
-    def _row_bytes(self) -> int:
+    def _code_bytes(self) -> int:
+        """Bytes of a row that hold its numbers."""
         return (self._m * self._n_bits + 7) // 8
+
+    @property
+    def _row_bytes(self) -> int:
+        return self._code_bytes
 
     def _floats_in_use(self, n: int) -> F32:
         used: F32 = self._floats[:, :n]
@@ -133,7 +138,8 @@ class ScanCodes(BlockedCodes):
         return inverse_lengths(codes, self._m, self._n_bits)[None]
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
-        _backend.pick("symdist").pack(codes, blocks, self._m, self._n_bits, start)
+        bits = codes[:, : self._code_bytes]
+        _backend.pick("symdist").pack(bits, blocks, self._m, self._n_bits, start)
         self._floats[:, start : start + len(codes)] = self._floats_of(codes)
 
     def _read(self, blocks: Codes, n: int) -> U8:
