@@ -175,8 +175,10 @@ def test_rows_that_cannot_matter_are_never_read(backend, rng):
     estimates, widths = quantizer.estimate(queries, codes)
     hopeless = (estimates + widths)[0] < expected.values[0, -1]
     assert hopeless.sum() > 900
+    first = np.argsort(-estimates[0], kind="stable")[:32]  # these are read whatever they promise
+    hopeless[first] = False
     poisoned = x.copy()
-    poisoned[hopeless & (np.argsort(np.argsort(-estimates[0])) >= 32)] = np.nan
+    poisoned[hopeless] = np.nan
     assert np.isnan(poisoned).any()
     found = quantizer.topk(queries, quantizer.pack(codes), 5, rerank=poisoned, oversample=200)
     assert_equal(found, expected)
