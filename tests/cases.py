@@ -159,6 +159,30 @@ def numbers(codes: np.ndarray, m: int, n_bits: int = 4) -> np.ndarray:
     return bits.reshape(len(codes), m, n_bits) @ (1 << np.arange(n_bits)).astype(np.uint8)
 
 
+def odd_integers(codes: np.ndarray, m: int, n_bits: int) -> np.ndarray:
+    """What the m numbers of each dense row stand for: 2 c - (2**n_bits - 1)."""
+    return 2 * numbers(codes, m, n_bits).astype(np.int64) - (2**n_bits - 1)
+
+
+def int_queries(kind: str, nq: int, m: int, n_bits: int, rng: np.random.Generator) -> np.ndarray:
+    """Queries for codes of n_bits: "random", "few" (many ties), or "most" (the largest sums)."""
+    limit = 63 if n_bits == 8 else 127
+    if kind == "few":
+        return rng.integers(-1, 2, (nq, m), dtype=np.int8)
+    if kind == "most":
+        signs = np.where(np.arange(nq) % 2 == 0, 1, -1)[:, None]
+        return np.repeat(limit * signs, m, axis=1).astype(np.int8)
+    return rng.integers(-limit, limit + 1, (nq, m), dtype=np.int8)
+
+
+def similarities(
+    queries: np.ndarray, scales: np.ndarray, odd: np.ndarray, factors: np.ndarray
+) -> np.ndarray:
+    """Integer products, then float32 times the query's scale, then times the code's factor."""
+    products = (queries.astype(np.int64) @ odd.T).astype(np.float32)
+    return products * scales[:, None] * factors
+
+
 def table_sums(entries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Float32 sums of the entries that each row names, one sub-space after the other."""
     sums = np.zeros((len(entries), len(numbers)), np.float32)
@@ -182,6 +206,22 @@ def first_k(
         order = order[allowed[q, order]][:k]
         values[q, : len(order)], indices[q, : len(order)] = row[order], order
     return values, indices
+
+
+def most_similar(
+    similarities: np.ndarray, k: int, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(values, indices) of the k largest, ties by lower index, padded by (-inf, -1)."""
+    values, indices = first_k(-similarities, k, WORST_FLOAT, mask)
+    return -values, indices
+
+
+def at_least(
+    similarities: np.ndarray, radius: float, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(offsets, indices, values) of the allowed rows at least so similar, each best first."""
+    offsets, indices, values = within(-similarities, -radius, mask)
+    return offsets, indices, -values
 
 
 def within(

@@ -12,14 +12,28 @@ from tersevec._numpy import checks as _numpy_checks
 from tersevec._numpy import hamming as _numpy_hamming
 from tersevec._numpy import pqencode as _numpy_pqencode
 from tersevec._numpy import pqscan as _numpy_pqscan
+from tersevec._numpy import symdist as _numpy_symdist
 
 if TYPE_CHECKING:
-    from tersevec._kernels import F32, HammingKernels, PqencodeKernels, PqscanKernels
+    from tersevec._kernels import (
+        F32,
+        HammingKernels,
+        PqencodeKernels,
+        PqscanKernels,
+        SymdistKernels,
+    )
+
+    Kernels: TypeAlias = HammingKernels | PqencodeKernels | PqscanKernels | SymdistKernels
 
 BACKENDS = ("native", "numpy", "cuda")
-Family: TypeAlias = Literal["hamming", "pqencode", "pqscan"]
-FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan")
-_TWINS = {"hamming": _numpy_hamming, "pqencode": _numpy_pqencode, "pqscan": _numpy_pqscan}
+Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "symdist"]
+FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "symdist")
+_TWINS = {
+    "hamming": _numpy_hamming,
+    "pqencode": _numpy_pqencode,
+    "pqscan": _numpy_pqscan,
+    "symdist": _numpy_symdist,
+}
 ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
 
 
@@ -152,11 +166,13 @@ def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
 @overload
 def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
 @overload
-def pick(family: Family) -> HammingKernels | PqencodeKernels | PqscanKernels: ...
-def pick(family: Family) -> HammingKernels | PqencodeKernels | PqscanKernels:
+def pick(family: Literal["symdist"]) -> SymdistKernels: ...
+@overload
+def pick(family: Family) -> Kernels: ...
+def pick(family: Family) -> Kernels:
     """The kernels of one family in the backend in use."""
     return cast(
-        "HammingKernels | PqencodeKernels | PqscanKernels",
+        "Kernels",
         getattr(native()[0], family) if _current.name == "native" else _TWINS[family],
     )
 

@@ -38,6 +38,10 @@ class BlockedCodes:
     def _read(self, blocks: Codes, n: int) -> U8:
         raise NotImplementedError
 
+    def _rows(self, start: int, stop: int) -> U8:
+        """Codes start to stop as rows; start is the first of a block."""
+        return self._read(self._storage[start // self._block_codes :], stop - start)
+
     def _blocks_of(self, n: int) -> int:
         return -(-n // self._block_codes)
 
@@ -89,7 +93,7 @@ class BlockedCodes:
         """
         hole, last = _check.row("index", index, self._n), self._n - 1
         first = last // self._block_codes * self._block_codes
-        moved = self._read(self._storage[first // self._block_codes :], last + 1 - first)[-1:]
+        moved = self._rows(first, last + 1)[-1:]
         self._write(moved, self._storage, hole)
         self._write(np.zeros_like(moved), self._storage, last)
         self._count(last)
@@ -114,7 +118,7 @@ class BlockedCodes:
         -----
         Exact: what `append` took comes back, padding bits aside.
         """
-        return self._read(self.blocks, self._n)
+        return self._rows(0, self._n)
 
     @property
     def blocks(self) -> Codes:

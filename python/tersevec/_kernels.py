@@ -8,21 +8,26 @@ call ("" = as TERSEVEC_ISA says); the NumPy twins have one path, and ignore `thr
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from tersevec._kernels_symdist import SymdistKernels
+from tersevec._types import F32, F64, I8, I32, I64, U8, U64, ArrayIn, Codes
 
-ArrayIn: TypeAlias = (
-    Any  # ndarray, buffer, DLPack, Arrow FixedSizeList, list of rows: see _arrays.view
-)
-U8: TypeAlias = npt.NDArray[np.uint8]
-U64: TypeAlias = npt.NDArray[np.uint64]
-I32: TypeAlias = npt.NDArray[np.int32]
-I64: TypeAlias = npt.NDArray[np.int64]
-F32: TypeAlias = npt.NDArray[np.float32]
-F64: TypeAlias = npt.NDArray[np.float64]
-Codes: TypeAlias = npt.NDArray[Any]  # uint8 rows, or the blocked layout of the family
+__all__ = [
+    "F32",
+    "F64",
+    "I8",
+    "I32",
+    "I64",
+    "U8",
+    "U64",
+    "ArrayIn",
+    "Codes",
+    "HammingKernels",
+    "PqencodeKernels",
+    "PqscanKernels",
+    "SymdistKernels",
+]
 
 
 class HammingKernels(Protocol):

@@ -1,8 +1,15 @@
-from tersevec._kernels import F32, HammingKernels, PqencodeKernels, PqscanKernels
+from tersevec._kernels import (
+    F32,
+    HammingKernels,
+    PqencodeKernels,
+    PqscanKernels,
+    SymdistKernels,
+)
 
 hamming: HammingKernels
 pqencode: PqencodeKernels
 pqscan: PqscanKernels
+symdist: SymdistKernels
 
 def first_beyond(x: F32, limit: float) -> int: ...
 def isa_levels() -> list[str]: ...

@@ -15,7 +15,7 @@ from tersevec._results import RangeHits, joined_hits
 from tersevec._scan_codes import ScanCodes
 
 
-def _float32_at_most(value: float) -> float:
+def float32_at_most(value: float) -> float:
     """The largest float32 that is not above `value`: the same float32 distances lie within both."""
     with np.errstate(over="ignore"):
         rounded = np.float32(value)
@@ -92,7 +92,7 @@ class TableSums(Quantizer):
     def _limit(self, radius: object) -> float:
         """The greatest distance, as kernels know it, that is within the radius."""
         limit = _check.float_radius(radius)
-        return _float32_at_most(limit if self.metric == "l2" else -limit)
+        return float32_at_most(limit if self.metric == "l2" else -limit)
 
     def _hits(self, parts: list[tuple[I64, I64, F32]]) -> RangeHits:
         """What the kernels found for some queries each, as the user knows it."""

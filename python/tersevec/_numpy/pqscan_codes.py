@@ -20,7 +20,7 @@ def join(assigned: U8, n_bits: int) -> U8:
     """Numbers as dense rows, least significant bit first: (n, m) -> (n, ceil(m * n_bits / 8))."""
     n, m = assigned.shape
     codes = np.empty((n, (m * n_bits + 7) // 8), np.uint8)
-    for start, stop in _spans(n, m):
+    for start, stop in spans(n, m):
         bits = np.unpackbits(assigned[start:stop, :, None], axis=2, count=n_bits, bitorder="little")
         bits = bits.reshape(stop - start, m * n_bits)
         codes[start:stop] = np.packbits(bits, axis=1, bitorder="little")
@@ -30,7 +30,7 @@ def join(assigned: U8, n_bits: int) -> U8:
 def split(codes: U8, m: int, n_bits: int) -> U8:
     """What `join` took: (n, m)."""
     assigned = np.empty((len(codes), m), np.uint8)
-    for start, stop in _spans(len(codes), m):
+    for start, stop in spans(len(codes), m):
         assigned[start:stop] = numbers(codes, start, stop, m, n_bits).T
     return assigned
 
@@ -38,7 +38,7 @@ def split(codes: U8, m: int, n_bits: int) -> U8:
 def pack(codes: U8, blocks: U8, m: int, n_bits: int, start: int) -> None:
     """Write the codes into `blocks` as codes start, start + 1, ...; other codes stay."""
     in_block = block_shape(m, n_bits)[0]
-    for first, last in _spans(len(codes), m):
+    for first, last in spans(len(codes), m):
         block, kept = divmod(start + first, in_block)
         touched = blocks[block : -(-(start + last) // in_block)]
         lanes = _of_blocks(touched, m, n_bits)
@@ -49,7 +49,7 @@ def pack(codes: U8, blocks: U8, m: int, n_bits: int, start: int) -> None:
 def unpack(blocks: U8, n: int, m: int, n_bits: int) -> U8:
     """The first n codes of `blocks` as dense rows."""
     codes = np.empty((n, (m * n_bits + 7) // 8), np.uint8)
-    for start, stop in _spans(n, m):
+    for start, stop in spans(n, m):
         rows = np.ascontiguousarray(numbers(blocks, start, stop, m, n_bits).T)
         codes[start:stop] = join(rows, n_bits)
     return codes
@@ -60,7 +60,7 @@ def span(m: int) -> int:
     return max(64, _NUMBERS // m // 64 * 64)
 
 
-def _spans(n: int, m: int) -> list[tuple[int, int]]:
+def spans(n: int, m: int) -> list[tuple[int, int]]:
     return [(start, min(n, start + span(m))) for start in range(0, n, span(m))]
 
 

@@ -1,0 +1,20 @@
+"""The arrays that kernels and checks speak of."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+ArrayIn: TypeAlias = (
+    Any  # ndarray, buffer, DLPack, Arrow FixedSizeList, list of rows: see _arrays.view
+)
+U8: TypeAlias = npt.NDArray[np.uint8]
+U64: TypeAlias = npt.NDArray[np.uint64]
+I8: TypeAlias = npt.NDArray[np.int8]
+I32: TypeAlias = npt.NDArray[np.int32]
+I64: TypeAlias = npt.NDArray[np.int64]
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+Codes: TypeAlias = npt.NDArray[Any]  # uint8 rows, or the blocked layout of the family
