@@ -95,7 +95,7 @@ public:
           centroids_(centroids),
           below_(pick(symdist::rows(), &symdist::Kernels::below_offset, at_most)),
           decode_(pick(rows(), decoder<Layout>, at_most)),
-          bytes_(part.n_queries, dims_) {
+          bytes_(part.n_queries, symdist::panel_lines(dims_)) {
         const TableKernels& kernels = *pick(rows(), &Kernels::tables, at_most);
         const std::int64_t entries = codes.m * codes.centroids();
         const float* mine = tables_of_part(tables, codes, part, kernels, made_);
@@ -159,7 +159,7 @@ private:
                     offsets[r] = centroids_.unit * static_cast<float>(squares_[r]);
                 }
             },
-            symdist::panel_bytes};
+            symdist::panel_bytes_for(part_.n_queries)};
     }
 
     Part part_;

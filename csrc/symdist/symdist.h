@@ -62,8 +62,10 @@ struct Queries {
 struct Kernels {
     Isa isa;
     PanelBelow below_factor = nullptr;  ///< value = (float(sum) * scale) * factor of the row
-    PanelBelow below_offset =
-        nullptr;  ///< value = float(sum) * scale + offset, rounded once or twice
+    PanelBelow below_offset = nullptr;  ///< value = float(sum) * scale + offset
+    /// below_factor of codes of 1 bit and queries of -1 and 1: blocks as they are stored, queries'
+    /// signs as numbers of such a code, 4 bytes a line. Null where products are as fast.
+    PanelBelow below_signs = nullptr;
     /// values[q] = the factored values of query q and the panel's rows, whole groups of them.
     void (*values)(const PanelScan&, float* const* values) noexcept = nullptr;
     /// Blocks (count, stored lines, 64) to a panel: 2 c, of codes of 8 bits c.

@@ -7,7 +7,7 @@
 //   why not    more queries: two tiles of them and of rows fill the registers
 #include <immintrin.h>
 
-#include "symdist/symdist_avx512_values.h"
+#include "symdist/symdist_vnni.h"
 
 namespace tersevec::symdist::amx {
 namespace {
@@ -91,9 +91,26 @@ private:
     std::int64_t height_;  // lines of a tile
 };
 
+/// A tile of few queries takes as long as a full one.
+template <class Value>
+void below_of_any(const PanelScan& scan, const float* bounds, Key* const* hits,
+                  std::int64_t* n_hits) noexcept {
+    if (scan.n_queries < 4) {
+        return below<VnniLevel, Value>(scan, bounds, hits, n_hits);
+    }
+    below<Level, Value>(scan, bounds, hits, n_hits);
+}
+
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels = kernels_of<Level>(Isa::amx, 0.16f);
+constinit const Kernels kernels = with_signs<SignLevel>({
+    .isa = Isa::amx,
+    .below_factor = &below_of_any<Factored>,
+    .below_offset = &below_of_any<Offset>,
+    .values = &values<Level>,
+    .spread = &spread,
+    .cost = 0.16f,
+});
 
 }  // namespace tersevec::symdist::amx

@@ -86,7 +86,7 @@ void for_sums(const PanelScan& scan, Task task) noexcept {
     alignas(64) std::int32_t buffers[2][Level::queries * Level::rows];
     std::int32_t *now = buffers[0], *next = buffers[1];
     const std::int64_t block_bytes = line_bytes * scan.lines;
-    const std::int64_t end = (scan.n_rows + group_rows - 1) / group_rows * group_rows;
+    const std::int64_t end = (scan.n_rows + Level::rows - 1) / Level::rows * Level::rows;
     int q = 0, count = level.begin(scan, 0, scan.blocks, now);
     level.end(now);
     for (std::int64_t row = 0; row < end;) {
@@ -227,6 +227,13 @@ constexpr Kernels kernels_of(Isa isa, float cost) noexcept {
             .values = &values<Level>,
             .spread = &spread,
             .cost = cost};
+}
+
+/// With sign codes multiplied as they are stored.
+template <class Level>
+constexpr Kernels with_signs(Kernels kernels) noexcept {
+    kernels.below_signs = &below<Level, Factored>;
+    return kernels;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <mutex>
 
@@ -13,8 +14,21 @@
 namespace tersevec::symdist {
 namespace {
 
-/// Codes as panels: spread from blocks, or from rows by way of blocks.
-Blocked<std::uint8_t> panels_of(const Codes& codes, const Kernels& kernels) {
+/// Blocks of a run: those of the base, or made in `packed` from rows of bytes.
+const std::uint8_t* blocks_of(const Codes& codes, std::int64_t row, std::int64_t count,
+                              std::vector<std::uint8_t>& packed) {
+    const std::int64_t block_bytes = line_bytes * block_lines(codes.m, codes.n_bits);
+    if (codes.blocks != nullptr) {
+        return codes.blocks + row / block_rows * block_bytes;
+    }
+    packed.assign((count + block_rows - 1) / block_rows * block_bytes, 0);
+    pack(codes.rows.slice(row, count), packed.data(), codes.m, codes.n_bits, 0);
+    return packed.data();
+}
+
+/// Codes as panels, spread from blocks.
+Blocked<std::uint8_t> panels_of(const Codes& codes, const Kernels& kernels,
+                                std::int64_t n_queries) {
     const std::int64_t lines = panel_lines(codes.m), stored = block_lines(codes.m, codes.n_bits);
     std::vector<std::uint8_t> packed;
     return {nullptr,
@@ -23,22 +37,53 @@ Blocked<std::uint8_t> panels_of(const Codes& codes, const Kernels& kernels) {
             group_rows,
             [=, spread = kernels.spread](std::int64_t row, std::int64_t count,
                                          std::uint8_t* panel) mutable {
-                const std::int64_t n_blocks = (count + block_rows - 1) / block_rows;
-                const std::uint8_t* blocks = codes.blocks + row / block_rows * stored * line_bytes;
-                if (codes.blocks == nullptr) {
-                    packed.assign(n_blocks * stored * line_bytes, 0);
-                    pack(codes.rows.slice(row, count), packed.data(), codes.m, codes.n_bits, 0);
-                    blocks = packed.data();
-                }
-                spread(blocks, n_blocks, stored, codes.n_bits, lines, panel);
+                spread(blocks_of(codes, row, count, packed), (count + block_rows - 1) / block_rows,
+                       stored, codes.n_bits, lines, panel);
             },
-            panel_bytes};
+            panel_bytes_for(n_queries)};
+}
+
+/// Codes as they are stored.
+Blocked<std::uint8_t> stored_blocks_of(const Codes& codes) {
+    const std::int64_t block_bytes = line_bytes * block_lines(codes.m, codes.n_bits);
+    return {codes.blocks, codes.n, group_rows / block_rows * block_bytes, group_rows,
+            [codes](std::int64_t row, std::int64_t count, std::uint8_t* blocks) {
+                pack(codes.rows.slice(row, count), blocks, codes.m, codes.n_bits, 0);
+            }};
+}
+
+/// Whether all numbers of all queries are -1 or 1.
+bool are_signs(const Queries& queries, std::int64_t m) noexcept {
+    return std::all_of(queries.numbers, queries.numbers + queries.n * m,
+                       [](std::int8_t number) { return number == 1 || number == -1; });
+}
+
+/// A part's queries as the stored lines of sign codes.
+QueryTiles signs_of(const Queries& queries, const Codes& codes, const Part& part) {
+    const std::int64_t lines = block_lines(codes.m, 1);
+    QueryTiles tiles(part.n_queries, lines);
+    std::vector<std::uint8_t> bits(codes.m), row(packed_bytes_of(codes.m, 1)),
+        block(line_bytes * lines);
+    for (std::int64_t q = 0; q < part.n_queries; ++q) {
+        const std::int8_t* numbers = queries.numbers + (part.first_query + q) * codes.m;
+        std::transform(numbers, numbers + codes.m, bits.begin(),
+                       [](std::int8_t number) { return static_cast<std::uint8_t>(number > 0); });
+        join_numbers(bits.data(), 1, codes.m, 1, row.data());
+        const auto row_bytes = static_cast<std::int64_t>(row.size());
+        pack({row.data(), 1, row_bytes, row_bytes}, block.data(), codes.m, 1, 0);
+        for (std::int64_t g = 0; g < lines; ++g) {
+            std::memcpy(tiles.numbers(q) + line_dims * g, block.data() + line_bytes * g, line_dims);
+        }
+        tiles.set_value(q, static_cast<std::int32_t>(codes.m),
+                        -queries.scales[part.first_query + q]);
+    }
+    return tiles;
 }
 
 /// A part's queries as panels' numbers want them: products of 2 c - (2^u - 1), negated, so that the
 /// best come first.
 QueryTiles tiles_of(const Queries& queries, const Codes& codes, const Part& part) {
-    QueryTiles tiles(part.n_queries, codes.m);
+    QueryTiles tiles(part.n_queries, panel_lines(codes.m));
     const int times = codes.n_bits == max_bits ? 2 : 1;  // a byte has no room for 2 c
     for (std::int64_t q = 0; q < part.n_queries; ++q) {
         const std::int8_t* numbers = queries.numbers + (part.first_query + q) * codes.m;
@@ -70,17 +115,20 @@ Split split_codes(const Queries& queries, const Codes& codes, std::int64_t state
                       state_bytes + codes.m, threads);
 }
 
-/// Hands every part's rows below `bound(q)` to `take(q, keys, count)`; q counts within the part.
+/// Hands a part's rows below `bound(q)` to `take(q, keys, count)`; q counts within the part.
 template <class GetBound, class Take>
 void scan_part(const Part& part, const Queries& queries, const Codes& codes, Mask mask, Isa at_most,
                GetBound bound, Take take) {
     const Kernels& kernels = fastest_row(rows(), &Kernels::below_factor, at_most);
-    const QueryTiles tiles = tiles_of(queries, codes, part);
-    Runs runs(panels_of(codes, kernels), part);
+    const bool by_signs =
+        codes.n_bits == 1 && kernels.below_signs != nullptr && are_signs(queries, codes.m);
+    const QueryTiles tiles =
+        by_signs ? signs_of(queries, codes, part) : tiles_of(queries, codes, part);
+    Runs runs(by_signs ? stored_blocks_of(codes) : panels_of(codes, kernels, part.n_queries), part);
     std::vector<float> factors;
     scan_below<float>(
-        runs, PanelScan{.lines = panel_lines(codes.m), .mask = mask}, tiles.tiles(),
-        kernels.below_factor,
+        runs, PanelScan{.lines = by_signs ? block_lines(codes.m, 1) : panel_lines(codes.m)},
+        tiles.tiles(), by_signs ? kernels.below_signs : kernels.below_factor,
         [&](PanelScan& scan, const Tile& tile) {
             tiles.aim(scan, tile, mask.from_query(part.first_query + tile.first));
             scan.terms = factors_of(codes, scan.first_row, scan.n_rows, factors);
@@ -97,7 +145,7 @@ void scores(const Queries& queries, const Codes& codes, int threads, Isa at_most
     split_codes(queries, codes, 1, threads).for_each([&](const Part& part) {
         const Kernels& kernels = fastest_row(rows(), &Kernels::values, at_most);
         const QueryTiles tiles = tiles_of(queries, codes, part);
-        Runs runs(panels_of(codes, kernels), part);
+        Runs runs(panels_of(codes, kernels, part.n_queries), part);
         PanelScan scan{.lines = panel_lines(codes.m)};
         std::vector<float> factors, values(tile_queries * runs.max_rows());
         while (runs.next(scan)) {

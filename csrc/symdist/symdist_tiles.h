@@ -9,13 +9,16 @@
 
 namespace tersevec::symdist {
 
-/// Of a run: it stays in the L1 cache while all queries multiply it.
-inline constexpr std::int64_t panel_bytes = 96 << 10;
+/// Of a run: few queries are done with a panel before it has left the L1 cache, many take so long
+/// that it may lie in the L2 cache.
+inline std::int64_t panel_bytes_for(std::int64_t n_queries) noexcept {
+    return n_queries < 4 ? 16 << 10 : 96 << 10;
+}
 
 class QueryTiles {
 public:
-    QueryTiles(std::int64_t n, std::int64_t dims)
-        : query_bytes_(line_dims * panel_lines(dims)),
+    QueryTiles(std::int64_t n, std::int64_t lines)
+        : query_bytes_(line_dims * lines),
           tiles_(cut_tiles(n, tile_queries)),
           numbers_(n * query_bytes_),
           starts_(n),
