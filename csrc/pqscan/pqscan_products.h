@@ -10,38 +10,15 @@
 #pragma once
 
 #include <cmath>
-#include <vector>
+#include <limits>
 
-#include "pqscan/pqscan_decode.h"
-#include "pqscan/pqscan_queries.h"
+#include "pqscan/pqscan_bytes.h"
+#include "pqscan/pqscan_part.h"
+#include "pqscan/pqscan_rescore.h"
 #include "symdist/symdist.h"
 #include "symdist/symdist_tiles.h"
 
 namespace tersevec::pqscan {
-
-/// Centroids as bytes: coordinate i is about centres[i] + step * (byte - 128).
-struct ByteCentroids {
-    ByteCentroids(const Tables& tables, const Codes& codes);
-
-    static constexpr std::int64_t look_up_bytes = 64;
-
-    std::int64_t dims;  // of a sub-space
-    float step;
-    float unit;                  // what a row's squares add to its distance, each; 0 for products
-    std::vector<float> centres;  // (m * dims)
-    std::vector<std::uint8_t> bytes;  // (m * dims, K), and what a look-up reads beside its table
-    std::vector<float> offsets;       // (m, K): unit times a centroid's squares
-};
-
-/// A query as bytes, and how far its values are off.
-struct ByteQuery {
-    /// Writes the query's `numbers`, (m * dims). `table` is its own (m, K).
-    ByteQuery(const float* query, const float* table, const ByteCentroids& centroids,
-              const Codes& codes, const TableKernels& kernels, std::int8_t* numbers);
-
-    float scale;  // of a product, not above 0
-    double least, most;
-};
 
 /// What a value stands for.
 template <class Layout>
@@ -77,9 +54,6 @@ private:
 
     ByteQuery bytes_;
 };
-
-/// Whether this call's codes are scanned faster by products.
-bool products_pay(const Tables& tables, const Codes& codes, Isa at_most) noexcept;
 
 template <class Layout>
 class ProductQueries {

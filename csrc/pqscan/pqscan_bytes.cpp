@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pqscan/pqscan_products.h"
+#include "pqscan/pqscan_bytes.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/kernel_table.h"
+#include "symdist/symdist.h"
 
 namespace tersevec::pqscan {
 

@@ -7,10 +7,8 @@
 /// matrix of four codes each: then vector v is block v of the panel.
 #pragma once
 
-#include <immintrin.h>
-
 #include "pqscan/pqscan_decode.h"
-#include "pqscan/pqscan_wide.h"
+#include "pqscan/pqscan_vbmi.h"
 
 namespace tersevec::pqscan {
 namespace {
@@ -33,14 +31,14 @@ inline __m512i numbers_of(Nibbles, const std::uint8_t* blocks, bool second_block
     const __m512i shifts = _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4);
     return _mm512_and_si512(_mm512_srlv_epi64(both, shifts), _mm512_set1_epi8(15));
 }
-template <class V>
-__m512i numbers_of(Sextets, const std::uint8_t* block, std::int64_t m, std::int64_t j) noexcept {
+inline __m512i numbers_of(Sextets, const std::uint8_t* block, std::int64_t m,
+                          std::int64_t j) noexcept {
     return (__m512i)numbers<V>(Sextets{}, block + j / 4 * 192, static_cast<int>(j % 4),
                                j / 4 * 4 + 4 <= m);
 }
 
 /// The coordinates of 64 codes, one after the other; 128 past the last.
-template <class V, class Layout, class Grain>
+template <class Layout, class Grain>
 class Coordinates {
 public:
     Coordinates(const Decode& decode, const std::uint8_t* blocks, bool second_block) noexcept
@@ -60,22 +58,21 @@ public:
             left_ = decode_.dims;
         }
         --left_;
-        const auto found = V::template look_up<Grain>(bytes_, numbers_);
+        const auto found = V::look_up<Grain>(bytes_, numbers_);
         bytes_ += decode_.n_centroids;
         return (__m512i)found;
     }
 
 private:
-    using Numbers = typename V::template Numbers<Grain>;
+    using Numbers = V::Numbers<Grain>;
 
-    typename V::u8 transposed_numbers() const noexcept {
+    V::u8 transposed_numbers() const noexcept {
         if constexpr (Layout::block_codes < 64) {
-            return (typename V::u8)transposed(
-                numbers_of(Layout{}, blocks_, second_block_, decode_.m, j_));
+            return (V::u8)transposed(numbers_of(Layout{}, blocks_, second_block_, decode_.m, j_));
         } else if constexpr (Grain::bits <= 6) {
-            return (typename V::u8)transposed(numbers_of<V>(Layout{}, blocks_, decode_.m, j_));
+            return (V::u8)transposed(numbers_of(Layout{}, blocks_, decode_.m, j_));
         } else {
-            return (typename V::u8)transposed(_mm512_loadu_si512(blocks_ + 64 * j_));
+            return (V::u8)transposed(_mm512_loadu_si512(blocks_ + 64 * j_));
         }
     }
 
@@ -89,10 +86,10 @@ private:
 };
 
 /// 64 codes.
-template <class V, class Layout, class Grain>
+template <class Layout, class Grain>
 void decode_group(const Decode& decode, const std::uint8_t* blocks, bool second_block,
                   std::uint8_t* panel, std::int32_t* squares) noexcept {
-    Coordinates<V, Layout, Grain> coordinates(decode, blocks, second_block);
+    Coordinates<Layout, Grain> coordinates(decode, blocks, second_block);
     const std::int64_t block_bytes = symdist::line_bytes * decode.lines;
     __m512i squares_i32x16[4] = {};
     for (std::int64_t g = 0; g < decode.lines; ++g, panel += symdist::line_bytes) {
@@ -116,25 +113,24 @@ void decode_group(const Decode& decode, const std::uint8_t* blocks, bool second_
     }
 }
 
-template <class V, class Layout, class Grain>
+template <class Layout, class Grain>
 void decode_groups(const Decode& decode, const std::uint8_t* blocks, std::int64_t n_codes,
                    std::uint8_t* panel, std::int32_t* squares) noexcept {
     constexpr int blocks_of_group = symdist::group_rows / Layout::block_codes;
     for (std::int64_t c = 0; c < n_codes; c += symdist::group_rows) {
-        decode_group<V, Layout, Grain>(decode, blocks, n_codes - c > Layout::block_codes,
-                                       panel + c * symdist::line_dims * decode.lines, squares + c);
+        decode_group<Layout, Grain>(decode, blocks, n_codes - c > Layout::block_codes,
+                                    panel + c * symdist::line_dims * decode.lines, squares + c);
         blocks += blocks_of_group * block_bytes_of<Layout>(decode.m);
     }
 }
 
 /// 7 bits look up in half of what 8 do.
-template <class V>
-void decode_octets(const Decode& decode, const std::uint8_t* blocks, std::int64_t n_codes,
-                   std::uint8_t* panel, std::int32_t* squares) noexcept {
+inline void decode_octets(const Decode& decode, const std::uint8_t* blocks, std::int64_t n_codes,
+                          std::uint8_t* panel, std::int32_t* squares) noexcept {
     if (decode.n_centroids <= 128) {
-        return decode_groups<V, Octets, By<Octets, 7>>(decode, blocks, n_codes, panel, squares);
+        return decode_groups<Octets, By<Octets, 7>>(decode, blocks, n_codes, panel, squares);
     }
-    decode_groups<V, Octets, By<Octets, 8>>(decode, blocks, n_codes, panel, squares);
+    decode_groups<Octets, By<Octets, 8>>(decode, blocks, n_codes, panel, squares);
 }
 
 }  // namespace
