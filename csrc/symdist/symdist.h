@@ -63,8 +63,10 @@ struct Kernels {
     Isa isa;
     PanelBelow below_factor = nullptr;  ///< value = (float(sum) * scale) * factor of the row
     PanelBelow below_offset = nullptr;  ///< value = float(sum) * scale + offset
-    /// below_factor of codes of 1 bit and queries of -1 and 1: blocks as they are stored, queries'
-    /// signs as numbers of such a code, 4 bytes a line. Null where products are as fast.
+    /// below_factor of blocks as they are stored, lines as those have them; null where a panel is as
+    /// fast. Few queries: 4 bytes for each number a byte of the block holds. Signs, codes of 1 bit
+    /// and queries of -1 and 1: a query's signs as numbers of such a code, 4 bytes a line.
+    PanelBelow (*below_stored)(int n_bits) noexcept = nullptr;
     PanelBelow below_signs = nullptr;
     /// values[q] = the factored values of query q and the panel's rows, whole groups of them.
     void (*values)(const PanelScan&, float* const* values) noexcept = nullptr;

@@ -91,26 +91,9 @@ private:
     std::int64_t height_;  // lines of a tile
 };
 
-/// A tile of few queries takes as long as a full one.
-template <class Value>
-void below_of_any(const PanelScan& scan, const float* bounds, Key* const* hits,
-                  std::int64_t* n_hits) noexcept {
-    if (scan.n_queries < 4) {
-        return below<VnniLevel, Value>(scan, bounds, hits, n_hits);
-    }
-    below<Level, Value>(scan, bounds, hits, n_hits);
-}
-
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels = with_signs<SignLevel>({
-    .isa = Isa::amx,
-    .below_factor = &below_of_any<Factored>,
-    .below_offset = &below_of_any<Offset>,
-    .values = &values<Level>,
-    .spread = &spread,
-    .cost = 0.16f,
-});
+constinit const Kernels kernels = with_stored(kernels_of<Level>(Isa::amx, 0.16f));
 
 }  // namespace tersevec::symdist::amx

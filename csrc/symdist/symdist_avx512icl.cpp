@@ -8,7 +8,6 @@
 
 namespace tersevec::symdist::avx512icl {
 extern const Kernels kernels;
-constinit const Kernels kernels =
-    with_signs<SignLevel>(kernels_of<VnniLevel>(Isa::avx512icl, 1.25f));
+constinit const Kernels kernels = with_stored(kernels_of<VnniLevel>(Isa::avx512icl, 1.25f));
 
 }  // namespace tersevec::symdist::avx512icl

@@ -36,6 +36,8 @@ struct Valued {
 /// and is done when it returns.
 template <class Level>
 struct Plain {
+    static constexpr int query_lines = 1;  // for each line of rows
+
     explicit Plain(const PanelScan&) noexcept {}
 
     int begin(const PanelScan& scan, int q, const std::uint8_t* blocks,
@@ -68,7 +70,7 @@ private:
                 return begin_tile<Q / 2>(scan, q, blocks, sums);
             }
         }
-        const std::int64_t query_bytes = line_dims * scan.lines;
+        const std::int64_t query_bytes = line_dims * Level::query_lines * scan.lines;
         Level::template products<Q>(scan.queries + q * query_bytes, query_bytes, blocks, scan.lines,
                                     sums);
         return Q;
@@ -174,13 +176,6 @@ constexpr Kernels kernels_of(Isa isa, float cost) noexcept {
             .values = &values<Level>,
             .spread = &spread,
             .cost = cost};
-}
-
-/// With sign codes multiplied as they are stored.
-template <class Level>
-constexpr Kernels with_signs(Kernels kernels) noexcept {
-    kernels.below_signs = &below<Level, Factored>;
-    return kernels;
 }
 
 }  // namespace

@@ -33,17 +33,13 @@ template <class GetBound, class Take>
 void scan_part(const Part& part, const Queries& queries, const Codes& codes, Mask mask, Isa at_most,
                GetBound bound, Take take) {
     const Kernels& kernels = fastest_row(rows(), &Kernels::below_factor, at_most);
-    const bool by_signs =
-        codes.n_bits == 1 && kernels.below_signs != nullptr && are_signs(queries, codes.m);
-    const QueryTiles tiles =
-        by_signs ? signs_of(queries, codes, part) : tiles_of(queries, codes, part);
-    Runs runs(by_signs ? stored_blocks_of(codes) : panels_of(codes, kernels, part.n_queries), part);
+    const Way way = way_of(queries, codes, part, kernels);
+    Runs runs(way.codes, part);
     std::vector<float> factors;
     scan_below<float>(
-        runs, PanelScan{.lines = by_signs ? block_lines(codes.m, 1) : panel_lines(codes.m)},
-        tiles.tiles(), by_signs ? kernels.below_signs : kernels.below_factor,
+        runs, PanelScan{.lines = way.lines}, way.tiles.tiles(), way.below,
         [&](PanelScan& scan, const Tile& tile) {
-            tiles.aim(scan, tile, mask.from_query(part.first_query + tile.first));
+            way.tiles.aim(scan, tile, mask.from_query(part.first_query + tile.first));
             scan.terms = factors_of(codes, scan.first_row, scan.n_rows, factors);
             return false;
         },
@@ -57,7 +53,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 void scores(const Queries& queries, const Codes& codes, int threads, Isa at_most, float* out) {
     split_codes(queries, codes, 1, threads).for_each([&](const Part& part) {
         const Kernels& kernels = fastest_row(rows(), &Kernels::values, at_most);
-        const QueryTiles tiles = tiles_of(queries, codes, part);
+        const QueryTiles tiles = tiles_of(queries, codes, part, panel_lines(codes.m));
         Runs runs(panels_of(codes, kernels, part.n_queries), part);
         PanelScan scan{.lines = panel_lines(codes.m)};
         std::vector<float> factors, values(tile_queries * runs.max_rows());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The two ways to multiply: numbers spread to panels, and signs as they are stored.
+/// The ways to multiply: numbers spread to panels, and as they are stored, signs by their bits.
 #pragma once
 
 #include <algorithm>
@@ -81,8 +81,9 @@ inline QueryTiles signs_of(const Queries& queries, const Codes& codes, const Par
 
 /// A part's queries as panels' numbers want them: products of 2 c - (2^u - 1), negated, so that the
 /// best come first.
-inline QueryTiles tiles_of(const Queries& queries, const Codes& codes, const Part& part) {
-    QueryTiles tiles(part.n_queries, panel_lines(codes.m));
+inline QueryTiles tiles_of(const Queries& queries, const Codes& codes, const Part& part,
+                           std::int64_t lines) {
+    QueryTiles tiles(part.n_queries, lines);
     const int times = codes.n_bits == max_bits ? 2 : 1;  // a byte has no room for 2 c
     for (std::int64_t q = 0; q < part.n_queries; ++q) {
         const std::int8_t* numbers = queries.numbers + (part.first_query + q) * codes.m;
@@ -94,6 +95,31 @@ inline QueryTiles tiles_of(const Queries& queries, const Codes& codes, const Par
         tiles.set_value(q, -((1 << codes.n_bits) - 1) * sum, -queries.scales[part.first_query + q]);
     }
     return tiles;
+}
+
+/// How a part's queries are scanned.
+struct Way {
+    PanelBelow below;
+    std::int64_t lines;  // of a block
+    QueryTiles tiles;
+    Blocked<std::uint8_t> codes;
+};
+
+inline Way way_of(const Queries& queries, const Codes& codes, const Part& part,
+                  const Kernels& kernels) {
+    constexpr std::int64_t few = 4;  // as many are worth spreading to memory for
+    const std::int64_t stored = block_lines(codes.m, codes.n_bits), lines = panel_lines(codes.m);
+    if (codes.n_bits == 1 && kernels.below_signs != nullptr && are_signs(queries, codes.m)) {
+        return {kernels.below_signs, stored, signs_of(queries, codes, part),
+                stored_blocks_of(codes)};
+    }
+    if (part.n_queries < few && kernels.below_stored != nullptr) {
+        return {kernels.below_stored(codes.n_bits), stored,
+                tiles_of(queries, codes, part, stored * 8 / held_bits(codes.n_bits)),
+                stored_blocks_of(codes)};
+    }
+    return {kernels.below_factor, lines, tiles_of(queries, codes, part, lines),
+            panels_of(codes, kernels, part.n_queries)};
 }
 
 }  // namespace tersevec::symdist
