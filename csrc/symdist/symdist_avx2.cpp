@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of small whole numbers, AVX2.
-//   step       a line: even and odd bytes of 8 rows as 16-bit numbers, two vpmaddwd for each query
+//   step       a line of small numbers: pairs of byte products, pairs of these, for each query;
+//              of larger ones even and odd bytes as 16-bit numbers
 //   registers  8 sums for 4 queries and 16 rows, 2 numbers; queries come from memory
 //   tail       none here: panels are whole groups of 64 rows, lines are whole
-//   why not    vpmaddubsw: pairs of bytes saturate
+//   why not    bytes alone: pairs of large products saturate
 #include <immintrin.h>
 
 #include "symdist/symdist_widened.h"
@@ -17,6 +18,9 @@ struct V {
 
     static i32 pairs(i32 a, i32 b) noexcept {
         return (i32)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+    }
+    static i32 byte_pairs(i32 a, i32 b) noexcept {
+        return (i32)_mm256_maddubs_epi16((__m256i)a, (__m256i)b);
     }
 };
 

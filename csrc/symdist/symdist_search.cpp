@@ -37,7 +37,8 @@ void scan_part(const Part& part, const Queries& queries, const Codes& codes, Mas
     Runs runs(way.codes, part);
     std::vector<float> factors;
     scan_below<float>(
-        runs, PanelScan{.lines = way.lines}, way.tiles.tiles(), way.below,
+        runs, PanelScan{.lines = way.lines, .largest_number = way.largest_number},
+        way.tiles.tiles(), way.below,
         [&](PanelScan& scan, const Tile& tile) {
             way.tiles.aim(scan, tile, mask.from_query(part.first_query + tile.first));
             scan.terms = factors_of(codes, scan.first_row, scan.n_rows, factors);

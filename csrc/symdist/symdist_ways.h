@@ -101,6 +101,7 @@ inline QueryTiles tiles_of(const Queries& queries, const Codes& codes, const Par
 struct Way {
     PanelBelow below;
     std::int64_t lines;  // of a block
+    int largest_number;
     QueryTiles tiles;
     Blocked<std::uint8_t> codes;
 };
@@ -110,16 +111,16 @@ inline Way way_of(const Queries& queries, const Codes& codes, const Part& part,
     constexpr std::int64_t few = 4;  // as many are worth spreading to memory for
     const std::int64_t stored = block_lines(codes.m, codes.n_bits), lines = panel_lines(codes.m);
     if (codes.n_bits == 1 && kernels.below_signs != nullptr && are_signs(queries, codes.m)) {
-        return {kernels.below_signs, stored, signs_of(queries, codes, part),
+        return {kernels.below_signs, stored, 255, signs_of(queries, codes, part),
                 stored_blocks_of(codes)};
     }
     if (part.n_queries < few && kernels.below_stored != nullptr) {
-        return {kernels.below_stored(codes.n_bits), stored,
+        return {kernels.below_stored(codes.n_bits), stored, 255,
                 tiles_of(queries, codes, part, stored * 8 / held_bits(codes.n_bits)),
                 stored_blocks_of(codes)};
     }
-    return {kernels.below_factor, lines, tiles_of(queries, codes, part, lines),
-            panels_of(codes, kernels, part.n_queries)};
+    return {kernels.below_factor, lines, 2 * ((1 << codes.n_bits) - 1),
+            tiles_of(queries, codes, part, lines), panels_of(codes, kernels, part.n_queries)};
 }
 
 }  // namespace tersevec::symdist
