@@ -102,7 +102,7 @@ TOPK = [
     for queries in (1, 64)
 ]
 SEARCHES = [
-    *paths(topk, native, twin),
+    *paths(topk, native, twin=twin),
     Contender("Faiss IndexBinaryFlat", faiss_flat, peer=True),
     Contender("NumKong and argpartition", numkong_packed, peer=True, fits=one_thread),
     Contender("USearch exact b1", usearch_exact, peer=True),
@@ -112,7 +112,7 @@ PACK = [
     for threads in THREADS
 ]
 PACKERS = [
-    *paths(pack, native, twin),
+    *paths(pack, native, twin=twin),
     Contender("numpy.packbits", packbits, peer=True, fits=one_thread),
 ]
 

@@ -128,16 +128,19 @@ ENCODE = [
     for threads in THREADS
 ]
 ENCODERS = [
-    *paths(assign, native, twin),
+    *paths(assign, native, twin=twin),
     Contender("Faiss compute_codes", faiss_encode, exact=False, peer=True),
 ]
 ANISOTROPIC = [
     Scenario(f"encode with anisotropic loss, {D} floats", TRAIN, D * 4, m=m, bits=bits)
     for m, bits in SHAPES
 ]
-ANISOTROPIC_ENCODERS = paths(assign_anisotropic, native, twin)
+ANISOTROPIC_ENCODERS = paths(assign_anisotropic, native, twin=twin)
 ROTATE = [Scenario(f"rotate {D} floats", TRAIN, D * 4)]
-ROTATERS = [*paths(products, native, twin), Contender("NumPy's BLAS", blas, exact=False, peer=True)]
+ROTATERS = [
+    *paths(products, native, twin=twin),
+    Contender("NumPy's BLAS", blas, exact=False, peer=True),
+]
 FIT = [Scenario(f"fit, {D} floats", TRAIN, D * 4, m=m, bits=bits) for m, bits in SHAPES]
 FITTERS = [
     Contender(_native.isa_active(), fit, exact=False),

@@ -43,25 +43,24 @@ def data(n: int, m: int, bits: int) -> Data:
     return Data(quantizer, quantizer.pack(quantizer.encode(x)), vectors(64, 8))
 
 
-def searched(s: Scenario, operation: str, module: Any, isa: str) -> Call:
+def topk(s: Scenario, module: Any, isa: str = "") -> Call:
     """Lookup tables and the scan, as the peers' searches do both."""
     quantizer, codes, queries = data(s.n, s.m, s.bits)
-    blocks, rows, scan = codes.blocks, queries[: s.queries], getattr(module, operation)
-
-    def search() -> tuple[np.ndarray, ...]:
-        tables = module.lookup_tables(rows, quantizer.codebooks_, "l2", s.threads)
-        return scan(tables, blocks, s.n, K, None, s.threads, isa=isa)
-
-    return search
-
-
-def topk(s: Scenario, module: Any, isa: str = "") -> Call:
-    return searched(s, "topk", module, isa)
+    columns = np.ascontiguousarray(quantizer.codebooks_.transpose(0, 2, 1))
+    given = queries[: s.queries], columns, "l2", 1e9, codes.blocks, s.n, K, None, s.threads
+    return lambda: module.search(*given, isa=isa)
 
 
 def quantised(s: Scenario) -> Call:
-    """Without re-scoring: what exactness costs."""
-    return searched(s, "quantised_topk", native, "")
+    """Sums of rounded tables and nothing more: what exactness costs, or saves."""
+    quantizer, codes, queries = data(s.n, s.m, s.bits)
+    rows = queries[: s.queries]
+
+    def search() -> tuple[np.ndarray, ...]:
+        tables = native.lookup_tables(rows, quantizer.codebooks_, "l2", s.threads)
+        return native.quantised_topk(tables, codes.blocks, s.n, K, None, s.threads)
+
+    return search
 
 
 def symmetric(s: Scenario) -> Call:
@@ -166,7 +165,7 @@ TOPK = [
     for queries in (1, 64)
 ]
 SEARCHES = [
-    *paths(topk, native, twin),
+    *paths(topk, native, _native.symdist, twin=twin),
     Contender("quantised", quantised, exact=False, fits=one_thread),
     Contender(
         "Faiss IndexPQFastScan",

@@ -95,9 +95,14 @@ def small(scenario: Scenario) -> bool:
     return scenario.threads == 1 and scenario.n <= 20_000
 
 
-def paths(operation: Any, native: Any, twin: Any) -> list[Contender]:
-    """Every level that runs here, fastest first, and the NumPy twin."""
-    levels = [row for row in native.rows() if row in _native.isa_runnable()]
+def paths(operation: Any, *families: Any, twin: Any) -> list[Contender]:
+    """Every level that runs here, fastest first, and the NumPy twin.
+
+    Levels are those with rows of their own in one of the families, the first being the one that is
+    called.
+    """
+    native, rows = families[0], {row for family in families for row in family.rows()}
+    levels = [level for level in reversed(_native.isa_runnable()) if level in rows]
     found = [
         Contender(level, functools.partial(operation, module=native, isa=level), fits=one_thread)
         for level in levels

@@ -65,7 +65,7 @@ private:
     static constexpr std::int64_t waiting_limit = 16384;
 
     static std::int64_t enough(std::int64_t k) noexcept {
-        return std::clamp<std::int64_t>(2 * k, 64, waiting_limit);
+        return std::clamp<std::int64_t>(2 * k, 32, waiting_limit);
     }
 
     /// The k most promising first; returns how many they are.
@@ -85,20 +85,24 @@ private:
         return left - waiting_.begin();
     }
 
-    /// Lowers the bound without re-scoring where keys tell how far k rows are at most.
+    /// Lowers the bound: by what keys tell of how far k rows are at most, or else by re-scoring the
+    /// k most promising. The others wait on: many of them will be ruled out.
     void narrow() {
+        const std::int64_t first = part();
         if constexpr (Query::knows_most) {
-            const std::int64_t first = part();
             if (first == k_) {
                 lower_bound(query_.most(key_value(waiting_[first - 1]), bias_));
-                waiting_.resize(drop(first));
             }
-            wanted_ = static_cast<std::int64_t>(waiting_.size()) + enough(k_);
-            if (wanted_ <= waiting_limit) {
-                return;
-            }
+            waiting_.resize(drop(first));
+        } else {
+            take(0, first);
+            waiting_.resize(drop(first));
+            waiting_.erase(waiting_.begin(), waiting_.begin() + first);
         }
-        settle();
+        wanted_ = static_cast<std::int64_t>(waiting_.size()) + enough(k_);
+        if (wanted_ > waiting_limit) {
+            settle();
+        }
     }
 
     void settle() {
