@@ -50,8 +50,8 @@ struct Segment {
     }
 };
 
-/// Hands out a part of the base in runs of blocks, made as it goes where they are not there. The part's
-/// blocks are counted along the segments, one after the other.
+/// Hands out a part of the base in runs of blocks, made as it goes where they are not there. The
+/// part's blocks are counted along the segments, one after the other.
 template <class Word>
 class Runs {
 public:

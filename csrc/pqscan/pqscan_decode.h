@@ -2,10 +2,10 @@
 /// Codes decoded to bytes, so that queries multiply them: the way for many queries, where a product
 /// of bytes costs less than a look-up.
 ///
-/// Coordinate i of a decoded row is about centre[i] + step * (u - 128), u a byte from a table of the
-/// coordinate's centroids. A squared distance is about |q - centre|^2 - 2 step (q - centre) (u - 128)
-/// + step^2 |u - 128|^2: a product of bytes and an offset of the row; of inner products only the
-/// product.
+/// Coordinate i of a decoded row is about centre[i] + step * (u - 128), u a byte from a table of
+/// the coordinate's centroids. A squared distance is about
+///   |q - centre|^2 - 2 step (q - centre) (u - 128) + step^2 |u - 128|^2
+/// which is a product of bytes and an offset of the row; of inner products only the product.
 #pragma once
 
 #include "pqscan/pqscan_layout.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Exact inner products of small whole numbers: codes of 1 to 8 bits a dimension, queries of a byte.
+/// Exact inner products of small whole numbers: codes of 1 to 8 bits a dimension, queries of 8.
 ///
 /// A number c of u bits stands for v = 2c - (2^u - 1). product(query, row) = sum over i < m of
 /// query[i] * v(row, i), an exact int32; similarity = (float32(product) * scale of the query) *
@@ -12,8 +12,8 @@
 /// Scan: a run of blocks is spread into a panel, a byte for each number, that all queries multiply
 /// while it lies in cache. `symdist_panel.h` says what a panel is: other families that have
 /// numbers to multiply make panels of their own.
-/// Limits: 1 <= m <= 65536, n < 2^31; |query| <= 127, of codes of 8 bits 63. No alignment needed; 64
-/// bytes are fastest.
+/// Limits: 1 <= m <= 65536, n < 2^31; |query| <= 127, of codes of 8 bits 63. No alignment needed;
+/// 64 bytes are fastest.
 /// Floor: a byte product for each dimension: 64 of them an instruction with VNNI, 1024 a cycle with
 /// AMX, beside 32 numbers a cycle to spread. One query reads every code once, at the speed of
 /// memory.
@@ -63,9 +63,9 @@ struct Kernels {
     Isa isa;
     PanelBelow below_factor = nullptr;  ///< value = (float(sum) * scale) * factor of the row
     PanelBelow below_offset = nullptr;  ///< value = float(sum) * scale + offset
-    /// below_factor of blocks as they are stored, lines as those have them; null where a panel is as
-    /// fast. Few queries: 4 bytes for each number a byte of the block holds. Signs, codes of 1 bit
-    /// and queries of -1 and 1: a query's signs as numbers of such a code, 4 bytes a line.
+    /// below_factor of blocks as they are stored, lines as those have them; null where a panel is
+    /// as fast. Few queries: 4 bytes for each number a byte of the block holds. Signs, codes of 1
+    /// bit and queries of -1 and 1: a query's signs as numbers of such a code, 4 bytes a line.
     PanelBelow (*below_stored)(int n_bits) noexcept = nullptr;
     PanelBelow below_signs = nullptr;
     /// values[q] = the factored values of query q and the panel's rows, whole groups of them.

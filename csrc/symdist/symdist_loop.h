@@ -32,8 +32,8 @@ struct Valued {
     float scale, bound;
 };
 
-/// For levels whose `products<Q>(queries, query_bytes, blocks, lines, sums)` takes exactly Q queries
-/// and is done when it returns.
+/// For levels whose `products<Q>(queries, query_bytes, blocks, lines, sums)` takes exactly Q
+/// queries and is done when it returns.
 template <class Level>
 struct Plain {
     static constexpr int query_lines = 1;  // for each line of rows
