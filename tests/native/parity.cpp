@@ -7,12 +7,16 @@
 #include "parity_keys.h"
 #include "parity_pqencode.h"
 #include "parity_pqscan.h"
+#include "parity_products.h"
+#include "parity_symdist.h"
 
 int main() {
     tersevec::parity::check_keys();
     tersevec::parity::check_hamming();
     tersevec::parity::check_pqencode();
     tersevec::parity::check_pqscan();
+    tersevec::parity::check_symdist();
+    tersevec::parity::check_products();
     std::printf("%lld passed, 0 failed\n", static_cast<long long>(tersevec::parity::n_passed));
     return 0;
 }

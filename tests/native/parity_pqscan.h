@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 
+#include "core/packed.h"
 #include "parity_check.h"
 #include "pqscan/pqscan.h"
 
