@@ -55,15 +55,17 @@ def topk(queries: Queries, base: Base, k: int, mask: U8 | None, threads: int) ->
     values, indices = _best_first(found[0] + queries.offsets[:, None], found[1])
     if asked < base.n:
         open_ended = (values[:, -1] == values[:, k - 1]) & (indices[:, -1] >= 0)
-        least = least_terms(values[:, k - 1], queries.offsets)
-        for query in np.flatnonzero(open_ended).tolist():
-            given = (*queries.of(query), *base, float(least[query]), mask, threads)
+        for query in np.flatnonzero(open_ended).tolist():  # so rare that each is asked alone
+            least = least_terms(values[query, k - 1 : k], queries.offsets[query : query + 1])
+            given = (*queries.of(query), *base, float(least[0]), mask, threads)
             _, rows, terms = kernels.range_search(*given)
             best = _best_first((terms + queries.offsets[query])[None], rows[None])
             values[query, :k], indices[query, :k] = best[0][0, :k], best[1][0, :k]
-    lacking = ((0, 0), (0, max(0, k - asked)))
-    values = np.pad(values[:, :k], lacking, constant_values=-_INFINITY)
-    return values, np.pad(indices[:, :k], lacking, constant_values=-1)
+    if asked >= k:
+        return values[:, :k], indices[:, :k]
+    lacking = ((0, 0), (0, k - asked))
+    values = np.pad(values, lacking, constant_values=-_INFINITY)
+    return values, np.pad(indices, lacking, constant_values=-1)
 
 
 def range_search(
