@@ -40,6 +40,13 @@ for metric in ("l2", "ip", "cosine"):
     for base in (codes, pq.pack(codes)):
         found += [pq.distances(x[:9], base), *pq.topk(x[:9], base, 20, mask=mask)]
         found += pq.range(x[:9], base, 1.0)
+for bits in (1, 4, 8):
+    rabitq = RaBitQuantizer(bits, random_state=0).fit(x)
+    codes = rabitq.encode(x)
+    found += [codes, rabitq.decode(codes), *rabitq.topk(x[:9], codes, 5, rerank=x)]
+    for base in (codes, rabitq.pack(codes)):
+        found += [*rabitq.estimate(x[:9], base), *rabitq.topk(x[:9], base, 20, mask=mask)]
+        found += rabitq.range(x[:9], base, 1.0)
 whole = hashlib.sha256()
 for array in found:
     whole.update(repr((array.dtype, array.shape)).encode() + array.tobytes())

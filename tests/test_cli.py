@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import tersevec
 from processes import run
 from tersevec._cli import main, study
+from tersevec._cli.table import WIDTH
 
 MAIN = "import sys; from tersevec._cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -69,14 +71,23 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
         "exact float32 (NumPy)",
         "hamming + re-rank 40",
         "pq 96x4 + re-rank 40",
+        "pq 64x6 + re-rank 40",
+        "rabitq 1 bit + re-rank 40",
+        "rabitq 4 bits + re-rank 40",
         "Gamecube and Wii emulator",
         "* 0.658  dolphin-emu",
     ):
         assert words in printed
-    rows = {line[:21].strip(): line[21:].split() for line in printed.splitlines()[4:10]}
-    assert rows["exact float32 (NumPy)"][:2] == ["1,536", "1.000"]
-    assert float(rows["pq 96x4 + re-rank 40"][1]) > 0.99
-    assert 0.6 < float(rows["hamming"][1]) < 0.9
+    assert max(map(len, printed.splitlines())) <= WIDTH
+    rows = dict(re.findall(r"^(\S.*?) {2,}(\d.*)$", printed, re.M))
+    sizes = {name: row.split()[0] for name, row in rows.items()}
+    recall = {name: float(row.split()[1]) for name, row in rows.items()}
+    assert sizes["exact float32 (NumPy)"] == "1,536"
+    assert recall["exact float32 (NumPy)"] == 1
+    assert (sizes["pq 96x4"], sizes["pq 64x6"], sizes["hamming"]) == ("48", "48", "48")
+    assert (sizes["rabitq 1 bit"], sizes["rabitq 4 bits"]) == ("60", "216")
+    assert min(share for name, share in recall.items() if "re-rank" in name) > 0.95
+    assert 0.6 < recall["hamming"] < recall["rabitq 1 bit"] < 0.9 < recall["rabitq 4 bits"]
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
@@ -88,12 +99,22 @@ def test_evaluate_measures_the_users_arrays(arrays, capsys, metric):
     assert "300 vectors of 24 dimensions, float32; 7 queries; metric " + metric in printed.out
     for words in ("recall@5", "hamming + re-rank 50", "pq 6x4 + re-rank 50", "1 thread,"):
         assert words in printed.out
+    rabitq = "rabitq left out" if metric == "l2" else "rabitq 1 bit + re-rank 50"
+    assert rabitq in printed.out
+    assert max(map(len, printed.out.splitlines()[1:])) <= WIDTH  # the first names the file
 
 
 def test_evaluate_leaves_out_what_too_few_vectors_cannot_train(arrays, capsys):
     status, printed = evaluate(arrays, capsys, "few.npy", "queries.npy", "--k", "9")
     assert status == 0
     assert "pq left out: it needs at least 16 vectors to train on, there are 9." in printed.out
+    assert "rabitq 4 bits" in printed.out
+    status, printed = evaluate(
+        arrays, capsys, "base.npy", "queries.npy", "--k", "9", "--train-rows", "63"
+    )
+    assert status == 0
+    assert "pq 6x4" in printed.out
+    assert "pq 4x6" not in printed.out
 
 
 @pytest.mark.skipif(

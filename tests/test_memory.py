@@ -20,7 +20,7 @@ LIMIT = 64 << 20
 
 CODE = """
 import numpy as np
-from tersevec.binary import BinaryCodes, hamming_range, hamming_topk
+from tersevec.binary import BinaryCodes, RaBitQuantizer, hamming_range, hamming_topk
 from tersevec.pq import ProductQuantizer
 def peak():
     return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
@@ -32,6 +32,10 @@ for start in range(0, n, 10_000):
 bits, pq = BinaryCodes(codes), ProductQuantizer(64)
 pq.codebooks_ = rng.standard_normal((64, 16, 2))
 products, queries = pq.pack(codes), rng.standard_normal((nq, 128), dtype=np.float32)
+rabitq, rows = RaBitQuantizer(1, n_components=192).fit(queries), codes.copy()
+rows[:, 24:] = np.float32([1, 1]).view(np.uint8)
+integers = rabitq.pack(rows)
+rabitq.topk(queries[:1], rows[:99], 3)
 pq.topk(queries[:1], codes[:99], 3)
 hamming_topk(codes[:1], codes[:99], 3)
 before = peak()
@@ -46,6 +50,8 @@ SEARCHES = {
     "products in rows": "pq.topk(queries, codes, k, threads=4)",
     "products by rounded sums": "pq.topk(queries, products, k, threads=4, guarantee='quantised')",
     "products by codes": "pq.symmetric_topk(codes[:nq], products, k, threads=4)",
+    "integers in blocks": "rabitq.topk(queries, integers, k, threads=4)",
+    "integers in rows": "rabitq.topk(queries, rows, k, threads=4)",
     "range": "hamming_range(codes[:nq], bits, 90, threads=4)",
 }
 

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from tersevec._kernels import F32, I64
-from tersevec.binary import BinaryCodes, hamming_topk, pack_bits
+from tersevec.binary import BinaryCodes, RaBitQuantizer, hamming_topk, pack_bits
 from tersevec.pq import ProductQuantizer
 
-SUBSPACE_DIMS = (2, 8)  # fewest and most dimensions of a sub-space that 4 bits serve sensibly
-BEST_SUBSPACE_DIMS = 4  # one bit for each dimension, as signs have
+PRODUCT_BITS = (4, 6)
+RABITQ_BITS = (1, 4)
 
 
 class Coder(Protocol):
@@ -52,12 +52,14 @@ class Signs:
 
 
 class Product:
-    """`m` sub-spaces of 4 bits each."""
+    """`m` sub-spaces of `n_bits` each."""
 
-    def __init__(self, training: F32, m: int, metric: str, seed: int, threads: int) -> None:
-        self.name = f"pq {m}x4"
+    def __init__(
+        self, training: F32, m: int, n_bits: int, metric: str, seed: int, threads: int
+    ) -> None:
+        self.name = f"pq {m}x{n_bits}"
         self._threads = threads
-        self._pq = ProductQuantizer(m, metric=metric, random_state=seed)
+        self._pq = ProductQuantizer(m, n_bits, metric=metric, random_state=seed)
         self._pq.fit(training, threads=threads)
         self.code_bytes = self._pq.code_size
         self._codes = self._pq.pack(np.empty((0, self.code_bytes), np.uint8))
@@ -71,13 +73,39 @@ class Product:
         return self._pq.topk(queries, self._codes, k, threads=self._threads).indices
 
 
-def subspace_counts(dim: int) -> list[int]:
+class RaBitQ:
+    """A random rotation, `n_bits` for each dimension, and two floats for each vector."""
+
+    def __init__(self, training: F32, n_bits: int, seed: int, threads: int) -> None:
+        self.name = f"rabitq {n_bits} bit{'' if n_bits == 1 else 's'}"
+        self._threads = threads
+        self._quantizer = RaBitQuantizer(n_bits, random_state=seed).fit(training)
+        self.code_bytes = self._quantizer.code_size
+        self._codes = self._quantizer.pack(np.empty((0, self.code_bytes), np.uint8))
+
+    def add(self, block: F32) -> None:
+        """Append the codes of more base rows."""
+        self._codes.append(self._quantizer.encode(block))
+
+    def search(self, queries: F32, k: int) -> I64:
+        """The k best rows by estimated inner products."""
+        return self._quantizer.topk(queries, self._codes, k, threads=self._threads).indices
+
+
+def subspace_dims(n_bits: int) -> tuple[int, int]:
+    """Fewest and most dimensions of a sub-space that so many bits serve sensibly."""
+    return n_bits // 2, 2 * n_bits
+
+
+def subspace_counts(dim: int, n_bits: int) -> list[int]:
     """Sub-space counts that divide `dim` into parts of a sensible size, the best one first.
 
-    >>> subspace_counts(384)[0], subspace_counts(50), subspace_counts(383)
+    The best has one bit for each dimension, as signs have.
+
+    >>> subspace_counts(384, 4)[0], subspace_counts(50, 4), subspace_counts(383, 4)
     (96, [10, 25], [])
     """
-    fewest, most = SUBSPACE_DIMS
+    fewest, most = subspace_dims(n_bits)
     sizes = [size for size in range(fewest, most + 1) if dim % size == 0]
-    sizes.sort(key=lambda size: (abs(math.log2(size / BEST_SUBSPACE_DIMS)), size))
+    sizes.sort(key=lambda size: (abs(math.log2(size / n_bits)), size))
     return [dim // size for size in sizes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tersevec
 from tersevec._cli import demo_data
-from tersevec._cli.coders import subspace_counts
+from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, subspace_counts
 from tersevec._cli.demo_data import DemoData
 from tersevec._cli.rows import Rows
 from tersevec._cli.study import Measured, Plan, compare
@@ -18,8 +18,8 @@ def run() -> None:
     """Print the comparison and the two searches."""
     data = demo_data.load()
     base = Rows("base", data.base, "ip")
-    m = subspace_counts(base.dim)[0]
-    plan = Plan(K, (OVERSAMPLE,), (m,), base.n, tersevec.get_num_threads())
+    products = [(subspace_counts(base.dim, n_bits)[0], n_bits) for n_bits in PRODUCT_BITS]
+    plan = Plan(K, (OVERSAMPLE,), products, RABITQ_BITS, base.n, tersevec.get_num_threads())
     print(
         f"{base.n:,} texts (Debian packages, WordNet) as embeddings of {base.dim} dimensions;\n"
         f"{len(data.queries)} queries worded differently from what they look for, inner products.\n"
@@ -28,7 +28,7 @@ def run() -> None:
     print(table(results, K), end="\n\n")
     print(method_notes(results, base, plan, len(data.queries)), end="\n\n")
     best = results[-1]
-    print(f"What {best.name} finds for two of the queries (* marks the text that is looked for):")
+    print(f"What {best.name} finds for two queries (* marks what is looked for):")
     for query in EXAMPLES:
         print("\n".join(_example(data, best, query)))
     print(

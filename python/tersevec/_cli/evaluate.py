@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tersevec
-from tersevec._cli.coders import SUBSPACE_DIMS, subspace_counts
+from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, subspace_counts, subspace_dims
 from tersevec._cli.rows import Rows, UserError, prepare
 from tersevec._cli.study import Plan, compare
 from tersevec._cli.table import method_notes, table
@@ -33,7 +33,8 @@ def run(arguments: Namespace) -> None:
     plan = Plan(
         arguments.k,
         tuple(arguments.oversample or (PLOT_OVERSAMPLE if arguments.plot else OVERSAMPLE)),
-        _subspaces(base, every=bool(arguments.plot)),
+        _products(min(base.n, arguments.train_rows), base.dim, every=bool(arguments.plot)),
+        () if base.metric == "l2" else RABITQ_BITS,
         arguments.train_rows,
         arguments.threads or tersevec.get_num_threads(),
     )
@@ -43,7 +44,9 @@ def run(arguments: Namespace) -> None:
     )
     results = compare(queries, base, plan)
     print(table(results, plan.k), end="\n\n")
-    left_out = () if plan.subspaces else (f"pq left out: {_why_no_pq(base)}",)
+    left_out = [] if plan.products else [f"pq left out: {_why_no_pq(base)}"]
+    if not plan.rabitq:
+        left_out.append("rabitq left out: it estimates inner products.")
     print(method_notes(results, base, plan, len(queries), *left_out))
     if arguments.plot:
         plot = importlib.import_module("tersevec._cli.plot")
@@ -115,20 +118,24 @@ def _check_shapes(arguments: Namespace, base: npt.NDArray[Any], queries: npt.NDA
         )
 
 
-def _subspaces(base: Rows, every: bool) -> Sequence[int]:
-    """The best sub-space count; for a plot those of 2, 4 and 8 dimensions, where they divide."""
-    if base.n < FEWEST_TRAINING_ROWS:
-        return ()
-    counts = subspace_counts(base.dim)
-    if not every:
-        return tuple(counts[:1])
-    return tuple(sorted({m for m in counts if base.dim // m in (2, 4, 8)} | set(counts[:1])))
+def _products(training_rows: int, dim: int, every: bool) -> Sequence[tuple[int, int]]:
+    """The best sub-space count of each number of bits.
+
+    For a plot also those of 4 bits for 2, 4 and 8 dimensions, where they divide.
+    """
+    products = set()
+    for n_bits in PRODUCT_BITS:
+        counts = subspace_counts(dim, n_bits) if training_rows >= 2**n_bits else []
+        products |= {(m, n_bits) for m in counts[:1]}
+        if every and n_bits == 4:
+            products |= {(m, n_bits) for m in counts if dim // m in (2, 4, 8)}
+    return sorted(products, key=lambda product: (product[1], product[0]))
 
 
 def _why_no_pq(base: Rows) -> str:
     if base.n < FEWEST_TRAINING_ROWS:
         return f"it needs at least {FEWEST_TRAINING_ROWS} vectors to train on, there are {base.n}."
-    fewest, most = SUBSPACE_DIMS
+    fewest, most = subspace_dims(4)
     return (
         f"{base.dim} dimensions cannot be cut into equal sub-spaces of {fewest} to {most}; "
         "zeros can be appended to all vectors."

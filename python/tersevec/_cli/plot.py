@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from tersevec._cli.study import Measured
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")  # colour-blind readers tell them
+# Colour-blind readers tell them.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#882255", "#999933")
 GREY, INK = "#5a5a5a", "#222222"
 DODGE = 1.14  # codes of the same size stand side by side
 
@@ -22,7 +24,7 @@ def draw(results: Sequence[Measured], k: int, title: str, path: str) -> None:
     by_time, by_size = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     exactly, rest = results[0], results[1:]
     codes = list(dict.fromkeys(row.code for row in rest))
-    colours = dict(zip(codes, COLOURS, strict=False))
+    colours = dict(zip(codes, itertools.cycle(COLOURS), strict=False))
     sizes = {row.code: row.bytes_per_vector for row in rest}
     for code, colour in colours.items():
         rows = [row for row in rest if row.code == code]

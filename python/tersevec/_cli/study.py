@@ -6,11 +6,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from tersevec._cli import exact
-from tersevec._cli.coders import Coder, Product, Signs
+from tersevec._cli.coders import Coder, Product, RaBitQ, Signs
 from tersevec._cli.progress import stage
 from tersevec._cli.rows import Rows
 from tersevec._kernels import F32, I64
@@ -21,11 +22,15 @@ FEWEST_RUNS, FEWEST_SECONDS, MOST_SECONDS = 3, 0.3, 15.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare: results, multiples of `k` to re-rank, sub-space counts, training rows."""
+    """What to compare: results, multiples of `k` to re-rank, the codes, training rows.
+
+    Codes are signs, and for `products` (sub-spaces, bits of each) and `rabitq` (bits) more.
+    """
 
     k: int
     oversample: Sequence[int]
-    subspaces: Sequence[int]
+    products: Sequence[tuple[int, int]]
+    rabitq: Sequence[int]
     train_rows: int
     threads: int
 
@@ -105,13 +110,16 @@ def _exact(queries: F32, base: Rows, k: int) -> Measured:
 
 
 def _encoded(base: Rows, plan: Plan) -> list[Coder]:
-    training = base.sample(plan.train_rows, SEED)
+    training, threads = base.sample(plan.train_rows, SEED), plan.threads
+    kinds: list[Callable[[], Coder]] = [partial(Signs, training, threads)]
+    for m, n_bits in plan.products:
+        kinds.append(partial(Product, training, m, n_bits, base.metric, SEED, threads))
+    for n_bits in plan.rabitq:
+        kinds.append(partial(RaBitQ, training, n_bits, SEED, threads))
     coders: list[Coder] = []
-    with stage("train", 1 + len(plan.subspaces)) as advance:
-        coders.append(Signs(training, plan.threads))
-        advance(1)
-        for m in plan.subspaces:
-            coders.append(Product(training, m, base.metric, SEED, plan.threads))
+    with stage("train", len(kinds)) as advance:
+        for kind in kinds:
+            coders.append(kind())
             advance(1)
     with stage("encode", base.n) as advance:
         for _, block in base.blocks():

@@ -67,8 +67,13 @@ def method_notes(results: Sequence[Measured], base: Rows, plan: Plan, nq: int, *
         f"BLAS takes; recall@{plan.k} is the share of its results that a method finds.",
         "hamming: one sign bit per dimension, after subtracting the mean of the training rows.",
     ]
-    if plan.subspaces:
-        notes.append("pq mx4: product quantisation, m sub-spaces of 4 bits.")
+    if plan.products:
+        notes.append("pq mxb: product quantisation, m sub-spaces of b bits.")
+    if plan.rabitq:
+        notes.append(
+            "rabitq: one random rotation, so many bits per dimension, and an unbiased estimate of "
+            "every inner product."
+        )
     notes.append(
         f"re-rank c: the best c codes are scored again by the float32 vectors ({4 * base.dim:,} "
         f"bytes each, kept beside the codes; here {place}), by NumPy on one thread."
