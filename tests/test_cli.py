@@ -72,6 +72,7 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
         "hamming + re-rank 40",
         "pq 96x4 + re-rank 40",
         "pq 64x6 + re-rank 40",
+        "recurrent 384x2 + re-rank 40",
         "rabitq 1 bit + re-rank 40",
         "rabitq 4 bits + re-rank 40",
         "Gamecube and Wii emulator",
@@ -85,6 +86,7 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
     assert sizes["exact float32 (NumPy)"] == "1,536"
     assert recall["exact float32 (NumPy)"] == 1
     assert (sizes["pq 96x4"], sizes["pq 64x6"], sizes["hamming"]) == ("48", "48", "48")
+    assert (sizes["recurrent 384x2"], recall["recurrent 384x2"] > 0.75) == ("96", True)
     assert (sizes["rabitq 1 bit"], sizes["rabitq 4 bits"]) == ("60", "216")
     assert min(share for name, share in recall.items() if "re-rank" in name) > 0.95
     assert 0.6 < recall["hamming"] < recall["rabitq 1 bit"] < 0.9 < recall["rabitq 4 bits"]
@@ -99,6 +101,7 @@ def test_evaluate_measures_the_users_arrays(arrays, capsys, metric):
     assert "300 vectors of 24 dimensions, float32; 7 queries; metric " + metric in printed.out
     for words in ("recall@5", "hamming + re-rank 50", "pq 6x4 + re-rank 50", "1 thread,"):
         assert words in printed.out
+    assert "recurrent 24x2 + re-rank 50" in printed.out
     rabitq = "rabitq left out" if metric == "l2" else "rabitq 1 bit + re-rank 50"
     assert rabitq in printed.out
     assert max(map(len, printed.out.splitlines()[1:])) <= WIDTH  # the first names the file

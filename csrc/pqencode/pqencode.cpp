@@ -83,6 +83,14 @@ void assign_anisotropic(Encode task, float eta, int threads, Isa at_most, std::u
     });
 }
 
+void grid(const Grid& task, int threads, Isa at_most, std::uint8_t* out) {
+    const auto kernel = pick(rows(), &Kernels::grid, at_most);
+    for_rows(task.x.n, threads, [&](std::int64_t first, std::int64_t count) {
+        const auto scratch = std::make_unique_for_overwrite<float[]>(scratch_floats(task));
+        kernel(task, first, count, scratch.get(), out + first * task.x.width);
+    });
+}
+
 void centroid_sums(Rows<float> x, const std::uint8_t* assigned, std::int64_t m,
                    std::int64_t n_centroids, int threads, double* sums, std::int64_t* counts) {
     const std::int64_t dims = x.width / m;

@@ -49,6 +49,31 @@ struct Panel {
     std::int64_t width;  // columns that are wanted, from the first
 };
 
+/// Rows to round to the grid of odd whole numbers c from -(2^n_bits - 1) to 2^n_bits - 1.
+struct Grid {
+    Rows<float> x;         // (n, m)
+    const float* metric;   // (m, m), symmetric: errors e count as e * metric * e
+    const float* shaping;  // (m, m): metric = L D L', L with a unit diagonal; what is below it
+    int n_bits;            // 1 to 7
+    int sweeps;            // over a row's numbers; none: the metric does not count
+};
+
+/// Steps of the grid that a row is tried at, times its mean size: around that of normal numbers.
+inline constexpr float grid_widths[8][12] = {
+    {},
+    {},
+    {0.75f, 0.85f, 0.95f, 1.05f, 1.15f, 1.25f, 1.35f, 1.45f, 1.55f, 1.65f, 1.8f, 2.0f},
+    {0.44f, 0.5f, 0.56f, 0.62f, 0.68f, 0.73f, 0.78f, 0.84f, 0.9f, 0.97f, 1.05f, 1.15f},
+    {0.24f, 0.28f, 0.31f, 0.34f, 0.37f, 0.4f, 0.43f, 0.46f, 0.5f, 0.54f, 0.59f, 0.65f},
+    {0.14f, 0.16f, 0.175f, 0.19f, 0.205f, 0.22f, 0.235f, 0.25f, 0.27f, 0.29f, 0.32f, 0.35f},
+    {0.08f, 0.09f, 0.1f, 0.108f, 0.115f, 0.122f, 0.13f, 0.138f, 0.147f, 0.157f, 0.17f, 0.19f},
+    {0.044f, 0.05f, 0.055f, 0.059f, 0.063f, 0.067f, 0.071f, 0.076f, 0.081f, 0.087f, 0.094f, 0.1f}};
+inline constexpr float least_step = 1e-30f;
+
+inline std::int64_t scratch_floats(const Grid& task) noexcept {
+    return 4 * most_lanes * task.x.width;
+}
+
 inline std::int64_t scratch_floats(const Encode& task) noexcept {
     return most_lanes * task.m * (task.n_centroids + 2);
 }
@@ -70,6 +95,20 @@ struct Kernels {
     void (*assign_anisotropic)(const Encode&, float half_weight, std::int64_t first_row,
                                std::int64_t n_rows, float* scratch,
                                std::uint8_t* out) noexcept = nullptr;
+    /// out[i * m + j] = (c + 2^n_bits - 1) / 2. Sums start at 0 and go from j = 0 up.
+    ///   start    c = the sign of x (of 0: 1) times 2 min(floor(|x| / w), 2^(n_bits - 1) - 1) + 1,
+    ///            at the w = max(width * (sum |x| / m), least_step) of the largest
+    ///            (sum |x| |c|)^2 / sum c^2, the first of equals;  step = sum x c / sum c^2
+    ///   where step > least_step, and there are sweeps; grid(t): the odd number below t's next even
+    ///   one, t cut to the ends of the grid before:
+    ///   shaping  t = x; for j from m - 1 down: c[j] = grid(t[j] / step), e = x[j] - step c[j],
+    ///            t[i] += shaping[j][i] e for i < j
+    ///   a sweep  y[i] = sum over j of metric[j][i] c[j];  r likewise of x
+    ///            step = sum x y / sum c y if that is above least_step;  g = r - step y;  for each j:
+    ///            t = c[j] + g[j] / (metric[j][j] step), moved = step (grid(t) - c[j]),
+    ///            g[i] -= metric[j][i] moved for all i, c[j] = grid(t)
+    void (*grid)(const Grid&, std::int64_t first_row, std::int64_t n_rows, float* scratch,
+                 std::uint8_t* out) noexcept = nullptr;
     /// out[i * out_stride + c] = 0 + x[i][0] * column c [0] + x[i][1] * column c [1] + ...
     void (*products)(Rows<float> x, Panel panel, float* out,
                      std::int64_t out_stride) noexcept = nullptr;
@@ -81,6 +120,9 @@ void assign(Encode task, int threads, Isa at_most, std::uint8_t* out);
 
 /// out (n, m), see Kernels::assign_anisotropic. Holds scratch_floats for each thread.
 void assign_anisotropic(Encode task, float eta, int threads, Isa at_most, std::uint8_t* out);
+
+/// out (n, m), see Kernels::grid. Holds scratch_floats for each thread.
+void grid(const Grid& task, int threads, Isa at_most, std::uint8_t* out);
 
 /// sums (m, n_centroids, dims) and counts (m, n_centroids) of the rows assigned to each centroid:
 /// float64, in row order.

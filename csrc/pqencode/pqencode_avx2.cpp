@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_grid_loop.h"
 #include "pqencode/pqencode_loop.h"
 #include "pqencode/pqencode_products_loop.h"
 
@@ -27,6 +28,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx2,
                                 .assign = &assign<8, Fused>,
                                 .assign_anisotropic = &assign_anisotropic<8>,
+                                .grid = &grid<8>,
                                 .products = &products<8, 2>};
 
 }  // namespace tersevec::pqencode::avx2

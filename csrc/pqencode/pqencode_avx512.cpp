@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_grid_loop.h"
 #include "pqencode/pqencode_loop.h"
 #include "pqencode/pqencode_products_loop.h"
 
@@ -27,6 +28,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx512,
                                 .assign = &assign<16, Fused>,
                                 .assign_anisotropic = &assign_anisotropic<16>,
+                                .grid = &grid<16>,
                                 .products = &products<16, 4>};
 
 }  // namespace tersevec::pqencode::avx512

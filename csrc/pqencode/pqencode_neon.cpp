@@ -7,6 +7,7 @@
 #include <arm_neon.h>
 
 #include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_grid_loop.h"
 #include "pqencode/pqencode_loop.h"
 #include "pqencode/pqencode_products_loop.h"
 
@@ -27,6 +28,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::neon,
                                 .assign = &assign<4, Fused>,
                                 .assign_anisotropic = &assign_anisotropic<4>,
+                                .grid = &grid<4>,
                                 .products = &products<4, 4>};
 
 }  // namespace tersevec::pqencode::neon

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Training and encoding of product codes, plain C++: the reference.
 #include "pqencode/pqencode.h"
+#include "pqencode/pqencode_grid_loop.h"
 
 namespace tersevec::pqencode::scalar {
 namespace {
@@ -100,6 +101,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::scalar,
                                 .assign = &assign,
                                 .assign_anisotropic = &assign_anisotropic,
+                                .grid = &grid<1>,
                                 .products = &products};
 
 }  // namespace tersevec::pqencode::scalar

@@ -5,6 +5,7 @@
 //   tail       rows that are missing repeat one that is there; columns are padded by zeros
 //   why not    more columns at once: their sums would leave the 16 registers
 #include "pqencode/pqencode_anisotropic_loop.h"
+#include "pqencode/pqencode_grid_loop.h"
 #include "pqencode/pqencode_loop.h"
 #include "pqencode/pqencode_products_loop.h"
 
@@ -14,6 +15,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::sse4,
                                 .assign = &assign<4>,
                                 .assign_anisotropic = &assign_anisotropic<4>,
+                                .grid = &grid<4>,
                                 .products = &products<4, 2>};
 
 }  // namespace tersevec::pqencode::sse4

@@ -86,6 +86,27 @@ F32 products(const F32& x, const F32& columns, int threads, const std::string& i
     return result;
 }
 
+U8 grid(const F32& x, const F32& metric, const F32& shaping, int n_bits, int sweeps, int threads,
+        const std::string& isa) {
+    require_scan(0, threads);
+    const auto rows = rows_of(x, "x");
+    require(rows.width >= 1 && n_bits >= 1 && n_bits <= 7 && sweeps >= 0,
+            "x: expected at least 1 column; n_bits: 1 to 7; sweeps: at least 0");
+    for (const F32* matrix : {&metric, &shaping}) {
+        require(matrix->ndim() == 2 && matrix->shape(0) == rows.width &&
+                    matrix->shape(1) == rows.width,
+                "metric, shaping: expected shape (m, m)");
+    }
+    const pqencode::Grid task{rows, contiguous(metric, "metric"), contiguous(shaping, "shaping"),
+                              n_bits, sweeps};
+    const Isa at_most = isa_from_name(isa);
+    auto numbers = empty<std::uint8_t>({rows.n, rows.width});
+    std::uint8_t* out = numbers.mutable_data();
+    const py::gil_scoped_release release;
+    pqencode::grid(task, threads, at_most, out);
+    return numbers;
+}
+
 std::vector<std::string> rows() {
     std::vector<std::string> names;
     for (const auto* row : pqencode::rows()) {
@@ -107,6 +128,8 @@ void bind_pqencode(py::module_& parent) {
                "codebooks"_a.noconvert(), "eta"_a, "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("centroid_sums", &centroid_sums, "x"_a.noconvert(), "assigned"_a.noconvert(),
                "n_centroids"_a, "threads"_a);
+    module.def("grid", &grid, "x"_a.noconvert(), "metric"_a.noconvert(), "shaping"_a.noconvert(),
+               "n_bits"_a, "sweeps"_a, "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("products", &products, "x"_a.noconvert(), "columns"_a.noconvert(), "threads"_a,
                py::kw_only(), "isa"_a = "");
 }

@@ -84,6 +84,17 @@ class PqencodeKernels(Protocol):
     def centroid_sums(
         self, x: F32, assigned: U8, n_centroids: int, threads: int
     ) -> tuple[F64, I64]: ...
+    def grid(
+        self,
+        x: F32,
+        metric: F32,
+        shaping: F32,
+        n_bits: int,
+        sweeps: int,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> U8: ...
     def products(self, x: F32, columns: F32, threads: int, *, isa: str = "") -> F32: ...
 
 

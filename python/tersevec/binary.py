@@ -6,12 +6,14 @@ from tersevec import _backend, _check, _threads
 from tersevec._binary_codes import BinaryCodes, pack_bits, unpack_bits
 from tersevec._kernels import I32, ArrayIn, Codes
 from tersevec._rabitq import RaBitQuantizer
+from tersevec._recurrent import RecurrentBinarizer
 from tersevec._results import RangeHits, TopK
 from tersevec._symmetric_codes import ScanCodes
 
 __all__ = [
     "BinaryCodes",
     "RaBitQuantizer",
+    "RecurrentBinarizer",
     "ScanCodes",
     "hamming_distances",
     "hamming_range",

@@ -12,9 +12,10 @@ from tersevec._cli.rows import METRICS, UserError
 
 DESCRIPTION = "Vectors in few bits, searched fast and exactly."
 METHODS = (
-    "Compares exact float32 search, sign bits (Hamming), product quantisation (pq) and RaBitQ, the "
-    "codes alone and re-ranked by float32 vectors. Prints bytes per vector, recall against exact "
-    "search, queries per second, and their ratio to a NumPy brute force."
+    "Compares exact float32 search, sign bits (Hamming), product quantisation (pq), recurrent "
+    "binary codes and RaBitQ, the codes alone and re-ranked by float32 vectors. Prints bytes per "
+    "vector, recall against exact search, queries per second, and their ratio to a NumPy brute "
+    "force."
 )
 
 

@@ -8,11 +8,18 @@ from typing import Protocol
 import numpy as np
 
 from tersevec._kernels import F32, I64
-from tersevec.binary import BinaryCodes, RaBitQuantizer, hamming_topk, pack_bits
+from tersevec.binary import (
+    BinaryCodes,
+    RaBitQuantizer,
+    RecurrentBinarizer,
+    hamming_topk,
+    pack_bits,
+)
 from tersevec.pq import ProductQuantizer
 
 PRODUCT_BITS = (4, 6)
 RABITQ_BITS = (1, 4)
+RECURRENT_LEVELS = (2,)
 
 
 class Coder(Protocol):
@@ -90,6 +97,27 @@ class RaBitQ:
     def search(self, queries: F32, k: int) -> I64:
         """The k best rows by estimated inner products."""
         return self._quantizer.topk(queries, self._codes, k, threads=self._threads).indices
+
+
+class Recurrent:
+    """Learned codes of `n_levels` bits for each dimension, of base and queries alike."""
+
+    def __init__(self, training: F32, n_levels: int, seed: int, threads: int) -> None:
+        dim = training.shape[1]
+        self.name = f"recurrent {dim}x{n_levels}"
+        self._threads = threads
+        self._binarizer = RecurrentBinarizer(dim, n_levels, random_state=seed).fit(training)
+        self.code_bytes = (dim * n_levels + 7) // 8
+        self._codes = self._binarizer.pack(np.empty((0, self.code_bytes), np.uint8))
+
+    def add(self, block: F32) -> None:
+        """Append the codes of more base rows."""
+        self._codes.append(self._binarizer.encode(block))
+
+    def search(self, queries: F32, k: int) -> I64:
+        """The k best rows by cosines of codes."""
+        q_codes = self._binarizer.encode(queries)
+        return self._binarizer.topk(q_codes, self._codes, k, threads=self._threads).indices
 
 
 def subspace_dims(n_bits: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tersevec
 from tersevec._cli import demo_data
-from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, subspace_counts
+from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, RECURRENT_LEVELS, subspace_counts
 from tersevec._cli.demo_data import DemoData
 from tersevec._cli.rows import Rows
 from tersevec._cli.study import Measured, Plan, compare
@@ -19,7 +19,8 @@ def run() -> None:
     data = demo_data.load()
     base = Rows("base", data.base, "ip")
     products = [(subspace_counts(base.dim, n_bits)[0], n_bits) for n_bits in PRODUCT_BITS]
-    plan = Plan(K, (OVERSAMPLE,), products, RABITQ_BITS, base.n, tersevec.get_num_threads())
+    threads = tersevec.get_num_threads()
+    plan = Plan(K, (OVERSAMPLE,), products, RECURRENT_LEVELS, RABITQ_BITS, base.n, threads)
     print(
         f"{base.n:,} texts (Debian packages, WordNet) as embeddings of {base.dim} dimensions;\n"
         f"{len(data.queries)} queries worded differently from what they look for, inner products.\n"

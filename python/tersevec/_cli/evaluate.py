@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 import tersevec
-from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, subspace_counts, subspace_dims
+from tersevec._cli.coders import (
+    PRODUCT_BITS,
+    RABITQ_BITS,
+    RECURRENT_LEVELS,
+    subspace_counts,
+    subspace_dims,
+)
 from tersevec._cli.rows import Rows, UserError, prepare
 from tersevec._cli.study import Plan, compare
 from tersevec._cli.table import method_notes, table
@@ -34,6 +40,7 @@ def run(arguments: Namespace) -> None:
         arguments.k,
         tuple(arguments.oversample or (PLOT_OVERSAMPLE if arguments.plot else OVERSAMPLE)),
         _products(min(base.n, arguments.train_rows), base.dim, every=bool(arguments.plot)),
+        RECURRENT_LEVELS if base.n >= FEWEST_TRAINING_ROWS else (),
         () if base.metric == "l2" else RABITQ_BITS,
         arguments.train_rows,
         arguments.threads or tersevec.get_num_threads(),

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from tersevec._cli import exact
-from tersevec._cli.coders import Coder, Product, RaBitQ, Signs
+from tersevec._cli.coders import Coder, Product, RaBitQ, Recurrent, Signs
 from tersevec._cli.progress import stage
 from tersevec._cli.rows import Rows
 from tersevec._kernels import F32, I64
@@ -24,12 +24,14 @@ FEWEST_RUNS, FEWEST_SECONDS, MOST_SECONDS = 3, 0.3, 15.0
 class Plan:
     """What to compare: results, multiples of `k` to re-rank, the codes, training rows.
 
-    Codes are signs, and for `products` (sub-spaces, bits of each) and `rabitq` (bits) more.
+    Codes are signs, and those of `products` (sub-spaces, bits of each), `recurrent` (levels) and
+    `rabitq` (bits).
     """
 
     k: int
     oversample: Sequence[int]
     products: Sequence[tuple[int, int]]
+    recurrent: Sequence[int]
     rabitq: Sequence[int]
     train_rows: int
     threads: int
@@ -114,6 +116,8 @@ def _encoded(base: Rows, plan: Plan) -> list[Coder]:
     kinds: list[Callable[[], Coder]] = [partial(Signs, training, threads)]
     for m, n_bits in plan.products:
         kinds.append(partial(Product, training, m, n_bits, base.metric, SEED, threads))
+    for n_levels in plan.recurrent:
+        kinds.append(partial(Recurrent, training, n_levels, SEED, threads))
     for n_bits in plan.rabitq:
         kinds.append(partial(RaBitQ, training, n_bits, SEED, threads))
     coders: list[Coder] = []

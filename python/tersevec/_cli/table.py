@@ -69,6 +69,11 @@ def method_notes(results: Sequence[Measured], base: Rows, plan: Plan, nq: int, *
     ]
     if plan.products:
         notes.append("pq mxb: product quantisation, m sub-spaces of b bits.")
+    if plan.recurrent:
+        notes.append(
+            "recurrent mxu: recurrent binary codes, m components of u bits; queries are encoded "
+            "too, and compared by cosines."
+        )
     if plan.rabitq:
         notes.append(
             "rabitq: one random rotation, so many bits per dimension, and an unbiased estimate of "

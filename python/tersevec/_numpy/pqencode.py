@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from tersevec._kernels import F32, F64, I64, U8
+from tersevec._numpy.pqencode_grid import grid
+
+__all__ = ["assign", "assign_anisotropic", "centroid_sums", "grid", "products", "rows"]
 
 _SCORES = 1 << 16  # scores that are worked on at once: they stay in cache
 _PRODUCTS = 1 << 20  # of rows with all their centroids, where a code depends on all sub-spaces

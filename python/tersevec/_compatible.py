@@ -1,0 +1,61 @@
+"""Maps from a new model's space to an old one, for codes that search older codes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tersevec._kernels import F32, F64
+from tersevec._quantizer import unit_rows
+from tersevec._recurrent_fit import Geometry, Judge, codes_of
+
+_RIDGE = 1e-3  # of the mean energy of a dimension
+
+
+class Compatibility(NamedTuple):
+    """Recalls of the 10 nearest among held-out rows: queries' codes on the base's codes."""
+
+    new_on_old: float
+    new_on_new: float
+    old_on_old: float
+
+
+def adapter_of(
+    new: F32, old: F32, geometry: Geometry, n_levels: int, sweeps: int, threads: int
+) -> tuple[F32, Compatibility]:
+    """The map (d_new, d_old) of unit rows whose codes find most old ones, and its recalls."""
+    judge = Judge(old)
+
+    def codes(rows: F32) -> F32:
+        return codes_of(geometry, n_levels, sweeps, threads, unit_rows(rows))
+
+    old_queries, old_base = judge.parts(old)
+    new_queries, new_base = judge.parts(new)
+    base = codes(old_base)
+    old_on_old = judge.shared(codes(old_queries), base)
+    best: tuple[F32, Compatibility] | None = None
+    for adapter in _candidates(new[judge.fitted], old[judge.fitted]):
+        queries = codes(new_queries @ adapter)
+        found = Compatibility(
+            judge.shared(queries, base),
+            judge.shared(queries, codes(new_base @ adapter)),
+            old_on_old,
+        )
+        if best is None or found.new_on_old > best[1].new_on_old:
+            best = adapter, found
+    assert best is not None
+    return best
+
+
+def _candidates(new: F32, old: F32) -> list[F32]:
+    """A ridge regression, and the nearest orthogonal map where the spaces are of one size."""
+    wide = new.astype(np.float64)
+    energy: F64 = wide.T @ wide
+    crossed = wide.T @ old.astype(np.float64)
+    ridge = _RIDGE * np.trace(energy) / len(energy) * np.eye(len(energy))
+    found = [np.linalg.solve(energy + ridge, crossed).astype(np.float32)]
+    if new.shape[1] == old.shape[1]:
+        left, _, right = np.linalg.svd(crossed)
+        found.insert(0, (left @ right).astype(np.float32))
+    return found
