@@ -104,8 +104,8 @@ struct Kernels {
     ///   shaping  t = x; for j from m - 1 down: c[j] = grid(t[j] / step), e = x[j] - step c[j],
     ///            t[i] += shaping[j][i] e for i < j
     ///   a sweep  y[i] = sum over j of metric[j][i] c[j];  r likewise of x
-    ///            step = sum x y / sum c y if that is above least_step;  g = r - step y;  for each j:
-    ///            t = c[j] + g[j] / (metric[j][j] step), moved = step (grid(t) - c[j]),
+    ///            step = sum x y / sum c y if that is above least_step;  g = r - step y
+    ///            for each j: t = c[j] + g[j] / (metric[j][j] step), moved = step (grid(t) - c[j]),
     ///            g[i] -= metric[j][i] moved for all i, c[j] = grid(t)
     void (*grid)(const Grid&, std::int64_t first_row, std::int64_t n_rows, float* scratch,
                  std::uint8_t* out) noexcept = nullptr;

@@ -93,9 +93,9 @@ U8 grid(const F32& x, const F32& metric, const F32& shaping, int n_bits, int swe
     require(rows.width >= 1 && n_bits >= 1 && n_bits <= 7 && sweeps >= 0,
             "x: expected at least 1 column; n_bits: 1 to 7; sweeps: at least 0");
     for (const F32* matrix : {&metric, &shaping}) {
-        require(matrix->ndim() == 2 && matrix->shape(0) == rows.width &&
-                    matrix->shape(1) == rows.width,
-                "metric, shaping: expected shape (m, m)");
+        require(
+            matrix->ndim() == 2 && matrix->shape(0) == rows.width && matrix->shape(1) == rows.width,
+            "metric, shaping: expected shape (m, m)");
     }
     const pqencode::Grid task{rows, contiguous(metric, "metric"), contiguous(shaping, "shaping"),
                               n_bits, sweeps};
