@@ -8,6 +8,17 @@
 namespace tersevec::pqencode {
 namespace {
 
+/// Steps of the grid that a row is tried at, times its mean size: around that of normal numbers.
+constexpr float grid_widths[8][12] = {
+    {},
+    {},
+    {0.75f, 0.85f, 0.95f, 1.05f, 1.15f, 1.25f, 1.35f, 1.45f, 1.55f, 1.65f, 1.8f, 2.0f},
+    {0.44f, 0.5f, 0.56f, 0.62f, 0.68f, 0.73f, 0.78f, 0.84f, 0.9f, 0.97f, 1.05f, 1.15f},
+    {0.24f, 0.28f, 0.31f, 0.34f, 0.37f, 0.4f, 0.43f, 0.46f, 0.5f, 0.54f, 0.59f, 0.65f},
+    {0.14f, 0.16f, 0.175f, 0.19f, 0.205f, 0.22f, 0.235f, 0.25f, 0.27f, 0.29f, 0.32f, 0.35f},
+    {0.08f, 0.09f, 0.1f, 0.108f, 0.115f, 0.122f, 0.13f, 0.138f, 0.147f, 0.157f, 0.17f, 0.19f},
+    {0.044f, 0.05f, 0.055f, 0.059f, 0.063f, 0.067f, 0.071f, 0.076f, 0.081f, 0.087f, 0.094f, 0.1f}};
+
 /// A register of rows while their numbers are found.
 template <int Lanes>
 class GridRows {
