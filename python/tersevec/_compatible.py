@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tersevec._kernels import F32, F64
+from tersevec import _check
+from tersevec._kernels import F32, F64, ArrayIn
 from tersevec._quantizer import unit_rows
-from tersevec._recurrent_fit import Geometry, Judge, codes_of
+from tersevec._recurrent_judge import Encoder, Judge, picked, unit_training_rows, values_of
 
 _RIDGE = 1e-3  # of the mean energy of a dimension
 
@@ -21,14 +22,25 @@ class Compatibility(NamedTuple):
     old_on_old: float
 
 
-def adapter_of(
-    new: F32, old: F32, geometry: Geometry, n_levels: int, sweeps: int, threads: int
-) -> tuple[F32, Compatibility]:
+def paired_rows(
+    X: ArrayIn, X_old: ArrayIn, d_old: int, rng: np.random.Generator
+) -> tuple[F32, F32]:
+    """Unit rows of the same items in both spaces, at random."""
+    new_rows, old_rows = _check.vectors("X", X), _check.vectors("X_old", X_old, d_old)
+    if len(new_rows) != len(old_rows):
+        raise ValueError(
+            f"X_old: expected as many rows as X has, {len(new_rows)}, got {len(old_rows)}"
+        )
+    drawn = picked(len(new_rows), rng)
+    return unit_training_rows("X", new_rows, drawn), unit_training_rows("X_old", old_rows, drawn)
+
+
+def adapter_of(new: F32, old: F32, encoder: Encoder, threads: int) -> tuple[F32, Compatibility]:
     """The map (d_new, d_old) of unit rows whose codes find most old ones, and its recalls."""
     judge = Judge(old)
 
     def codes(rows: F32) -> F32:
-        return codes_of(geometry, n_levels, sweeps, threads, unit_rows(rows))
+        return values_of(encoder, unit_rows(rows), threads)
 
     old_queries, old_base = judge.parts(old)
     new_queries, new_base = judge.parts(new)
