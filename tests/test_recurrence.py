@@ -90,6 +90,14 @@ def test_the_sign_of_zero_is_a_set_bit_and_a_zero_row_has_a_code():
     assert values.tolist() == [[3, 3, 3]]
 
 
+def test_weights_whose_products_overflow_give_codes_all_the_same():
+    named = {name: array * 1e37 for name, array in weights(6, 5, 3, 4).items()}
+    binarizer = RecurrentBinarizer.from_weights(named)
+    x = np.random.default_rng(8).standard_normal((9, 6)).astype(np.float32)
+    codes = binarizer.encode(x)
+    assert np.array_equal(binarizer.encode(x[3:4]), codes[3:4])
+
+
 @given(st.integers(1, 20), st.integers(1, 24), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_a_row_is_encoded_alike_in_every_batch_dtype_and_length(d, m, n_levels, seed):
     binarizer = RecurrentBinarizer.from_weights(weights(d, m, n_levels, 7, seed))
@@ -232,6 +240,8 @@ def test_bad_weights_are_refused_by_name(changes, words):
 def test_more_levels_than_codes_have_and_bad_rotations_are_refused():
     with pytest.raises(ValueError, match="n_levels"):
         RecurrentBinarizer.from_weights(weights(4, 4, 5))
+    with pytest.raises(ValueError, match="components"):
+        RecurrentBinarizer.from_weights({"W.0.weight": np.ones((2**16 + 1, 1))})
     eye = np.eye(4)
     rotation = {"weights": eye, "metric": eye, "shaping": eye}
     with pytest.raises(ValueError, match="n_levels"):

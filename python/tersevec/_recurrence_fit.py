@@ -140,7 +140,7 @@ def _recurrence(maps: list[Map]) -> Recurrence:
 
 def _neighbours(pool: F32) -> I64:
     """Near rows of each row, but for itself where there are enough: (n, up to _NEAR)."""
-    parts = (pool[start : start + 1000] for start in range(0, len(pool), 1000))
+    parts = (pool[start : start + 250] for start in range(0, len(pool), 250))
     return np.concatenate([nearest(part, pool, _NEAR) for part in parts])
 
 

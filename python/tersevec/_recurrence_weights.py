@@ -42,7 +42,7 @@ def arrays_of(encoder: Encoder) -> Arrays:
 def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
     """The named arrays of a file, or a copy of the mapping that was given."""
     if isinstance(source, Mapping):
-        return dict(source)
+        return {str(name): array for name, array in source.items()}
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"weights: expected a path or a mapping of arrays, got {describe(source)}")
     try:
@@ -62,6 +62,7 @@ def encoder_of(source: str | os.PathLike[str] | Mapping[str, Any]) -> Encoder:
     if version != VERSION:
         raise ValueError(f"weights: expected version {VERSION} or none, got {version}")
     encoder = _rotation(left) if "weights" in left else _recurrence(left)
+    _check.positive("weights: components", encoder.shape[1], _check.SUBSPACE_LIMIT)
     if left:
         raise ValueError(f"weights: nothing is known of {', '.join(map(repr, sorted(left)))}")
     return encoder
@@ -69,9 +70,9 @@ def encoder_of(source: str | os.PathLike[str] | Mapping[str, Any]) -> Encoder:
 
 def _rotation(left: dict[str, Any]) -> Encoder:
     n_levels = _check.positive("weights: n_levels", _whole(left, "n_levels"), LEVELS)
-    weights = _matrix(left, "weights", None, None)
+    weights = _array(left, "weights", (None, None))
     m = weights.shape[1]
-    metric, shaping = (_matrix(left, name, m, m) for name in ("metric", "shaping"))
+    metric, shaping = (_array(left, name, (m, m)) for name in ("metric", "shaping"))
     if not (np.diag(metric) > 0).all():
         raise ValueError("metric: expected a diagonal above 0")
     return RoundedRotation(weights, metric, shaping, n_levels)
@@ -94,7 +95,7 @@ def _recurrence(left: dict[str, Any]) -> Encoder:
             f"{len(backs)}; got {named}"
         )
     last = _map(left, "D", m, d) if any(name.startswith("D.") for name in left) else ()
-    adapter = _matrix(left, "A.weight", d, None) if "A.weight" in left else None
+    adapter = _array(left, "A.weight", (d, None)) if "A.weight" in left else None
     turned = None if adapter is None else np.ascontiguousarray(adapter.T)
     return Recurrence(first, tuple(backs), tuple(residuals), last, turned)
 
@@ -104,36 +105,33 @@ def _map(left: dict[str, Any], name: str, inputs: int | None, outputs: int | Non
     layers: list[Layer] = []
     while not layers or f"{name}.{len(layers)}.weight" in left:
         prefix = f"{name}.{len(layers)}"
-        ends = outputs if f"{name}.{len(layers) + 1}.weight" not in left else None
-        weight = np.ascontiguousarray(_matrix(left, f"{prefix}.weight", ends, inputs).T)
-        inputs, width = weight.shape[1], weight.shape[1]
-        bias = np.zeros(width, np.float32)
+        is_last = f"{name}.{len(layers) + 1}.weight" not in left
+        weight = _array(left, f"{prefix}.weight", (outputs if is_last else None, inputs))
+        inputs = len(weight)  # of the next layer
+        bias = np.zeros(inputs, np.float32)
         if f"{prefix}.bias" in left:
-            bias = _matrix(left, f"{prefix}.bias", None, width, 1)[0]
-        layers.append(Layer(weight, bias))
+            bias = _array(left, f"{prefix}.bias", (inputs,))
+        layers.append(Layer(np.ascontiguousarray(weight.T), bias))
     return tuple(layers)
 
 
-def _matrix(
-    left: dict[str, Any], name: str, rows: int | None, columns: int | None, ndim: int = 2
-) -> F32:
-    """A finite float32 copy of the array of that name, which is taken out: (rows, columns)."""
+def _array(left: dict[str, Any], name: str, shape: tuple[int | None, ...]) -> F32:
+    """A finite float32 copy of the array of that name, which is taken out; None is any length."""
     if name not in left:
         raise ValueError(f"weights: {name!r} is missing")
     array = view_floats(name, left.pop(name))
-    shape = ", ".join("?" if n is None else str(n) for n in (rows, columns)[2 - ndim :])
-    expected = f"expected floats of shape ({shape}{',' if ndim == 1 else ''})"
+    lengths = ", ".join("?" if length is None else str(length) for length in shape)
+    expected = f"expected floats of shape ({lengths}{',' if len(shape) == 1 else ''})"
     if array.dtype not in FLOATS:
         raise TypeError(f"{name}: {expected}, got {describe(array)}")
-    wanted = (rows, columns)[2 - ndim :]
-    if array.ndim != ndim or any(
-        n == 0 or w not in (None, n) for n, w in zip(array.shape, wanted, strict=True)
-    ):
+    fits = array.ndim == len(shape) and array.size > 0
+    if not fits or any(a not in (b, None) for a, b in zip(shape, array.shape, strict=True)):
         raise ValueError(f"{name}: {expected}, got {describe(array)}")
-    copied = np.empty(array.shape[-2:] if ndim == 2 else (1, *array.shape), np.float32)
-    for start, block in float_blocks(array.reshape(copied.shape)):
+    copied = np.empty(array.shape, np.float32)
+    rows = copied.reshape(-1, array.shape[-1])
+    for start, block in float_blocks(array.reshape(rows.shape)):
         _check.finite(name, block, start)
-        copied[start : start + len(block)] = block
+        rows[start : start + len(block)] = block
     return copied
 
 
