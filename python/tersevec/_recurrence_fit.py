@@ -12,10 +12,11 @@ from tersevec._quantizer import unit_rows
 from tersevec._recurrence import Layer, Map, Recurrence, linear
 from tersevec._recurrence_gradient import backward, forward, listwise
 from tersevec._recurrent_judge import Judge, nearest
-from tersevec._rotation_fit import TURNED, learned_projection
+from tersevec._rotation_fit import learned_projection
 
 _RIDGE = 1e-3  # of the mean energy of a plane
 _USUAL = 0.8  # a component's usual size, where +-1 bounds the gradients
+_POOL = 40_000  # rows at most that maps are fitted to
 _ANCHORS, _NEAR, _DRAWN = 512, 50, 3  # of a step; neighbours known of each, and drawn
 _PATIENCE = 4  # looks in turn that may bring nothing
 _RATE, _MOMENTUM = 0.003, 0.9  # a step's share of a layer's length, at first
@@ -46,7 +47,7 @@ def fit_recurrence(
             threads=threads,
             swept=swept,
         )
-    pool = rows[judge.fitted][:TURNED]
+    pool = rows[judge.unseen][:_POOL]
     best = regressed(pool, weights, n_levels)
     recall = judge.recall(best, threads)
     steps = max(1, len(pool) // _ANCHORS)

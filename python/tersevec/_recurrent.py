@@ -30,8 +30,8 @@ class RecurrentBinarizer(RecurrentCodes):
         Bits of a number, 1 to 4.
     method : {"rotation", "recurrence"}, default "rotation"
         "rotation" learns one matrix in closed form, and rounds what it makes of a vector to the
-        grid. "recurrence" learns the maps W, B_i and R_i of the published recurrence, by gradients
-        straight through the signs: quicker to encode, slower to fit.
+        grid: the better codes wherever it was measured. "recurrence" learns linear maps W, B_i and
+        R_i of the published recurrence, by gradients straight through the signs.
     max_iter : int, default 40
         Rounds of fitting the rotation, at most; they end earlier where recall no longer gains.
     max_epochs : int, default 12
@@ -59,7 +59,12 @@ class RecurrentBinarizer(RecurrentCodes):
     and of the orthogonal Procrustes problem; axes are made a little more equal where that pays.
     Rounding takes the step that is best for each vector; then errors are weighed by what they do to
     inner products with such data, each number making up for those before it, in three sweeps.
-    Queries held out say what pays. After Gan et al., "Binary embedding-based retrieval at Tencent",
+    Queries held out say what pays.
+
+    A recurrence starts from such a rotation for signs as W, from ridge regressions as B_i, and from
+    W as R_i. Momentum follows the gradient of the cross entropy between soft choices of neighbours,
+    by vectors and by codes. Queries held out are asked after each epoch; the maps that find most
+    are kept, or the start. After Gan et al., "Binary embedding-based retrieval at Tencent",
     2023; the rotation after Gong and Lazebnik, "Iterative quantization", 2011. Codes are the same
     to the last bit on every backend, CPU level and number of threads, given the same weights.
 

@@ -55,7 +55,8 @@ class Judge:
         self.trusted = n >= _SMALLEST
         n_queries = min(_QUERIES, n // 10)
         n_base = min(_BASE, n // 2)
-        self.fitted = slice(0, n - n_queries)
+        self.fitted = slice(0, n - n_queries)  # what takes few numbers from so many rows
+        self.unseen = slice(n_base, n - n_queries)  # what could learn the base by heart
         self._queries, self._base = rows[n - n_queries :], rows[:n_base]
         self._truth = nearest(self._queries, self._base, _K)
 
