@@ -140,6 +140,14 @@ def selected(distances: np.ndarray, segments: np.ndarray, bias: np.ndarray | Non
     return biased, inside
 
 
+def biases(kind: str, nq: int, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """None, small, or of very different sizes: the first segments are out of reach, or first."""
+    if kind == "none":
+        return None
+    sizes = 10.0 ** rng.integers(-6, 7, count) if kind == "wide" else 1.0
+    return (rng.standard_normal((nq, count)) * sizes).astype(np.float32)
+
+
 def packed(mask: np.ndarray | None) -> np.ndarray | None:
     """The mask as bits, least significant first."""
     return None if mask is None else np.packbits(mask, axis=-1, bitorder="little")
