@@ -173,8 +173,14 @@ def odd_integers(codes: np.ndarray, m: int, n_bits: int) -> np.ndarray:
 
 
 def int_queries(kind: str, nq: int, m: int, n_bits: int, rng: np.random.Generator) -> np.ndarray:
-    """Queries for codes of n_bits: "random", "few" (many ties), or "most" (the largest sums)."""
+    """Queries for codes of n_bits.
+
+    "random", "few" (many ties), "most" (the largest sums), or "codes" (of as many bits, up to 6).
+    """
     limit = 63 if n_bits == 8 else 127
+    if kind == "codes":
+        levels = 2 ** min(n_bits, 6)
+        return (2 * rng.integers(0, levels, (nq, m)) - (levels - 1)).astype(np.int8)
     if kind == "few":
         return rng.integers(-1, 2, (nq, m), dtype=np.int8)
     if kind == "most":
