@@ -314,7 +314,7 @@ def test_a_radius_includes_the_similarity_it_names(path, rng, kind, n_bits):
             assert_equal(found, at_least(problem.expected, radius))
 
 
-# Around the edges of what is added up in a byte, and of what 16 bits hold where queries are largest.
+# Around the edges of what is added up in a byte, and of what 16 bits hold of the largest queries.
 @pytest.mark.parametrize(
     ("n_bits", "m"),
     [
