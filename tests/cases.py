@@ -140,6 +140,14 @@ def selected(distances: np.ndarray, segments: np.ndarray, bias: np.ndarray | Non
     return biased, inside
 
 
+def biases(kind: str, nq: int, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """None, small, or of very different sizes: the first segments are out of reach, or first."""
+    if kind == "none":
+        return None
+    sizes = 10.0 ** rng.integers(-6, 7, count) if kind == "wide" else 1.0
+    return (rng.standard_normal((nq, count)) * sizes).astype(np.float32)
+
+
 def packed(mask: np.ndarray | None) -> np.ndarray | None:
     """The mask as bits, least significant first."""
     return None if mask is None else np.packbits(mask, axis=-1, bitorder="little")
@@ -165,8 +173,14 @@ def odd_integers(codes: np.ndarray, m: int, n_bits: int) -> np.ndarray:
 
 
 def int_queries(kind: str, nq: int, m: int, n_bits: int, rng: np.random.Generator) -> np.ndarray:
-    """Queries for codes of n_bits: "random", "few" (many ties), or "most" (the largest sums)."""
+    """Queries for codes of n_bits.
+
+    "random", "few" (many ties), "most" (the largest sums), or "codes" (of as many bits, up to 6).
+    """
     limit = 63 if n_bits == 8 else 127
+    if kind == "codes":
+        levels = 2 ** min(n_bits, 6)
+        return (2 * rng.integers(0, levels, (nq, m)) - (levels - 1)).astype(np.int8)
     if kind == "few":
         return rng.integers(-1, 2, (nq, m), dtype=np.int8)
     if kind == "most":

@@ -12,6 +12,7 @@ from cases import (
     TABLE_KINDS,
     WORST_FLOAT,
     assert_equal,
+    biases,
     first_k,
     masks,
     numbers,
@@ -56,14 +57,6 @@ def test_each_query_finds_what_its_own_mask_allows(path, rng, n, nq, n_bits):
             assert_equal(found, first_k(distances, k, WORST_FLOAT, mask))
         found = path.pqscan.range_search(entries, base, n, 4.0, packed(mask), 1)
         assert_equal(found, within(distances, 4.0, mask))
-
-
-def biases(kind, nq, count, rng):
-    """None, small, or of very different sizes: the first segments are out of reach, or first."""
-    if kind == "none":
-        return None
-    sizes = 10.0 ** rng.integers(-6, 7, count) if kind == "wide" else 1.0
-    return (rng.standard_normal((nq, count)) * sizes).astype(np.float32)
 
 
 @pytest.mark.parametrize("n_bits", BITS)

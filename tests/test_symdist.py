@@ -314,6 +314,31 @@ def test_a_radius_includes_the_similarity_it_names(path, rng, kind, n_bits):
             assert_equal(found, at_least(problem.expected, radius))
 
 
+# Around the edges of what is added up in a byte, and of what 16 bits hold of the largest queries.
+@pytest.mark.parametrize(
+    ("n_bits", "m"),
+    [
+        *((1, m) for m in (1, 33, 480, 481, 516, 517)),
+        *((2, m) for m in (5, 48, 65, 172, 173)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["codes", "random", "most"])
+def test_large_bases_of_1_and_2_bits_are_searched_exactly(path, rng, kind, n_bits, m):
+    """So large that tables of the queries are worth making; a few rows are in no whole block."""
+    n = 4203
+    problem = Problem(n, 9, m, n_bits, rng, kind)
+    queries, scales, expected = problem.queries, problem.scales, problem.expected
+    mask, radius = rng.random(n) < 0.5, float(np.sort(expected[0])[-30])
+    bases = problem.bases(path)
+    for nq in (1, 2, 9):
+        problem.queries, problem.scales, first = queries[:nq], scales[:nq], expected[:nq]
+        for base in bases:
+            found = path.symdist.topk(*problem.scan(base), 12, packed(mask), 1)
+            assert_equal(found, most_similar(first, 12, mask))
+        found = path.symdist.range_search(*problem.scan(bases[1]), radius, None, 1)
+        assert_equal(found, at_least(first, radius))
+
+
 def test_zeros_have_no_sign_and_tie(path, rng):
     """A product that is zero, a negative one times a factor of zero, and one too small to be."""
     codes = np.uint8([[0b01], [0b00], [0b00], [0b10], [0b00]])

@@ -47,6 +47,21 @@ def test_scans_stay_inside_their_arrays(path, rng, n, m, n_bits):
         scans.pack(codes_there, np.zeros_like(blocks), m, n_bits, 0)
 
 
+@pytest.mark.parametrize("n", [4096, 4113])
+@pytest.mark.parametrize(("n_bits", "m"), [(1, 1), (1, 33), (2, 1), (2, 17)])
+@pytest.mark.parametrize("kind", ["codes", "random"])
+def test_scans_of_large_bases_stay_inside_their_arrays(path, rng, n, m, n_bits, kind):
+    """So large that tables of the queries are worth making."""
+    codes, queries = product_codes(n, m, rng, n_bits), int_queries(kind, 3, m, n_bits, rng)
+    scales, factors = rng.random(3, np.float32), rng.random(n, np.float32)
+    blocks = blocks_of(path, codes, m, n_bits)
+    expected = path.symdist.topk(queries, scales, codes, n, n_bits, factors, 9, None, 1)
+    for there in guard.placements(blocks, queries, scales, factors):
+        base, *asked, terms = there
+        found = path.symdist.topk(*asked, base, n, n_bits, terms, 9, None, 1)
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
 @pytest.mark.parametrize("n_bits", BITS)
 @pytest.mark.parametrize(("start", "n"), [(0, 16), (3, 5), (16, 17), (5, 59), (32, 0)])
 def test_pack_writes_its_rows_and_no_others(path, rng, start, n, n_bits):

@@ -11,7 +11,8 @@
 ///   4 (8 / w g + i) + t        c = 0..15, t = 0..3
 /// Scan: a run of blocks is spread into a panel, a byte for each number, that all queries multiply
 /// while it lies in cache. `symdist_panel.h` says what a panel is: other families that have
-/// numbers to multiply make panels of their own.
+/// numbers to multiply make panels of their own. Nibbles of 1 and 2 bits may be looked up instead,
+/// in tables of the queries' exact products.
 /// Limits: 1 <= m <= 65536, n < 2^31; |query| <= 127, of codes of 8 bits 63. No alignment needed;
 /// 64 bytes are fastest.
 /// Floor: a byte product for each dimension: 64 of them an instruction with VNNI, 1024 a cycle with
@@ -43,6 +44,10 @@ inline std::int64_t block_lines(std::int64_t m, int n_bits) noexcept {
     return (m + dims - 1) / dims;
 }
 
+/// Of a query's tables: bytes for a stored line, bits of a digit; and how many queries' tables are
+/// looked into together. `symdist_tables.h` says what they hold.
+inline constexpr int table_bytes = 128, digit_bits = 5, table_queries = 4;
+
 /// Codes to scan: blocks, or rows of bytes where `blocks` is null.
 struct Codes {
     const std::uint8_t* blocks;
@@ -68,6 +73,9 @@ struct Kernels {
     /// bit and queries of -1 and 1: a query's signs as numbers of such a code, 4 bytes a line.
     PanelBelow (*below_stored)(int n_bits) noexcept = nullptr;
     PanelBelow below_signs = nullptr;
+    /// below_factor of stored codes of 1 and 2 bits, queries being tables of one digit or of two;
+    /// null where products are as fast.
+    PanelBelow below_nibbles[2] = {};
     /// values[q] = the factored values of query q and the panel's rows, whole groups of them.
     void (*values)(const PanelScan&, float* const* values) noexcept = nullptr;
     /// Blocks (count, stored lines, 64) to a panel: 2 c, of codes of 8 bits c.

@@ -16,15 +16,21 @@ namespace {
 
 /// What a sum is worth, for each kind of term; operations are rounded one by one.
 struct Factored {
-    static float value(std::int32_t sum, float scale, float factor) noexcept {
-        return static_cast<float>(sum) * scale * factor;
+    template <class Floats>
+    static Floats of(Floats sum, float scale, Floats factor) noexcept {
+        return sum * scale * factor;
     }
 };
 struct Offset {
-    static float value(std::int32_t sum, float scale, float offset) noexcept {
-        return static_cast<float>(sum) * scale + offset;
+    template <class Floats>
+    static Floats of(Floats sum, float scale, Floats offset) noexcept {
+        return sum * scale + offset;
     }
 };
+template <class Value>
+float value_of(std::int32_t sum, float scale, float term) noexcept {
+    return Value::of(static_cast<float>(sum), scale, term);
+}
 
 /// How a query's sums become values, and their bound.
 struct Valued {
@@ -52,7 +58,7 @@ struct Plain {
         for (int q = 0; q < count; ++q, sums += Stride) {
             unsigned bits = 0;
             for (int r = 0; r < block_rows; ++r) {
-                const float value = Value::value(sums[r] + of[q].start, of[q].scale, terms[r]);
+                const float value = value_of<Value>(sums[r] + of[q].start, of[q].scale, terms[r]);
                 bits |= unsigned{value < of[q].bound} << r;
             }
             found[q] = static_cast<std::uint16_t>(bits);
@@ -63,16 +69,16 @@ struct Plain {
 
 private:
     template <int Q>
-    static int begin_tile(const PanelScan& scan, int q, const std::uint8_t* blocks,
-                          std::int32_t* sums) noexcept {
+    int begin_tile(const PanelScan& scan, int q, const std::uint8_t* blocks,
+                   std::int32_t* sums) const noexcept {
         if constexpr (Q > 1) {
             if (scan.n_queries - q < Q) {
                 return begin_tile<Q / 2>(scan, q, blocks, sums);
             }
         }
         const std::int64_t query_bytes = line_dims * Level::query_lines * scan.lines;
-        Level::template products<Q>(scan.queries + q * query_bytes, query_bytes, blocks, scan.lines,
-                                    sums);
+        static_cast<const Level*>(this)->template products<Q>(
+            scan.queries + q * query_bytes, query_bytes, blocks, scan.lines, sums);
         return Q;
     }
 };
@@ -125,7 +131,7 @@ void append(const PanelScan& scan, int q, std::int64_t row, const std::int32_t* 
             const Valued& of, std::uint64_t rows, Key* hits, std::int64_t* n_hits) noexcept {
     for (rows &= allowed_rows(scan, q, row); rows != 0; rows &= rows - 1) {
         const int r = __builtin_ctzll(rows);
-        const float value = Value::value(sums[r] + of.start, of.scale, scan.terms[row + r]);
+        const float value = value_of<Value>(sums[r] + of.start, of.scale, scan.terms[row + r]);
         // + 0.0f: no -0.0, which would come before it
         hits[(*n_hits)++] = make_key(ordered_bits(value + 0.0f), scan.first_row + row + r);
     }
@@ -161,8 +167,8 @@ void values(const PanelScan& scan, float* const* out) noexcept {
     for_sums<Level>(scan, [&](int q, int count, std::int64_t row, const std::int32_t* sums) {
         for (int i = q; i < q + count; ++i, sums += Level::rows) {
             for (int r = 0; r < Level::rows; ++r) {
-                out[i][row + r] =
-                    Factored::value(sums[r] + scan.starts[i], scan.scales[i], scan.terms[row + r]);
+                out[i][row + r] = value_of<Factored>(sums[r] + scan.starts[i], scan.scales[i],
+                                                     scan.terms[row + r]);
             }
         }
     });

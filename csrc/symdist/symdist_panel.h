@@ -34,7 +34,7 @@ struct PanelScan {
     int n_queries = 0;                     // 1 to tile_queries
     const std::uint8_t* blocks = nullptr;  // of the panel
     std::int64_t lines = 0;
-    int largest_number = 255;      // that the panel may hold
+    int largest_number = 255;      // that the panel may hold; of tables, in a digit
     const float* terms = nullptr;  // of the panel's rows: factors or offsets, of whole groups
     std::int64_t first_row = 0;    // of the base, a multiple of 8
     std::int64_t n_rows = 0;

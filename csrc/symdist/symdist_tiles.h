@@ -17,9 +17,9 @@ inline std::int64_t panel_bytes_for(std::int64_t n_queries) noexcept {
 
 class QueryTiles {
 public:
-    QueryTiles(std::int64_t n, std::int64_t lines)
+    QueryTiles(std::int64_t n, std::int64_t lines, int widest = tile_queries)
         : query_bytes_(line_dims * lines),
-          tiles_(cut_tiles(n, tile_queries)),
+          tiles_(cut_tiles(n, widest)),
           numbers_(n * query_bytes_),
           starts_(n),
           scales_(n) {}

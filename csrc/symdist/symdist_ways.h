@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The ways to multiply: numbers spread to panels, and as they are stored, signs by their bits.
+/// The ways to multiply: numbers spread to panels, and as they are stored, signs by their bits,
+/// nibbles by look-ups.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "core/packed.h"
 #include "core/scan.h"
 #include "symdist/symdist.h"
+#include "symdist/symdist_tables.h"
 #include "symdist/symdist_tiles.h"
 
 namespace tersevec::symdist {
@@ -108,7 +110,8 @@ struct Way {
 
 inline Way way_of(const Queries& queries, const Codes& codes, const Part& part,
                   const Kernels& kernels) {
-    constexpr std::int64_t few = 4;  // as many are worth spreading to memory for
+    constexpr std::int64_t few = 4;              // as many are worth spreading to memory for
+    constexpr std::int64_t worth_tables = 4096;  // rows that make up for making them
     const std::int64_t stored = block_lines(codes.m, codes.n_bits), lines = panel_lines(codes.m);
     if (codes.n_bits == 1 && kernels.below_signs != nullptr && are_signs(queries, codes.m)) {
         return {kernels.below_signs, stored, 255, signs_of(queries, codes, part),
@@ -118,6 +121,15 @@ inline Way way_of(const Queries& queries, const Codes& codes, const Part& part,
         return {kernels.below_stored(codes.n_bits), stored, 255,
                 tiles_of(queries, codes, part, stored * 8 / held_bits(codes.n_bits)),
                 stored_blocks_of(codes)};
+    }
+    if (codes.n_bits <= 2 && kernels.below_nibbles[0] != nullptr &&
+        part.n_blocks * group_rows >= worth_tables) {
+        const TableSizes sizes(queries, codes, part);
+        const int digits = sizes.digits();
+        if (digits == 1 || (digits == 2 && (codes.n_bits == 1 || part.n_queries < few))) {
+            return {kernels.below_nibbles[digits - 1], stored, sizes.largest_digit(),
+                    tables_of(queries, codes, part, digits), stored_blocks_of(codes)};
+        }
     }
     return {kernels.below_factor, lines, 2 * ((1 << codes.n_bits) - 1),
             tiles_of(queries, codes, part, lines), panels_of(codes, kernels, part.n_queries)};

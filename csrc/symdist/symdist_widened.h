@@ -2,13 +2,14 @@
 /// Products for x86 levels without VNNI. Numbers up to 127 are multiplied as bytes, pairs added in
 /// 16 bits, pairs of these in 32; larger ones would saturate there, so they and the queries are
 /// widened to 16 bits first. `V` is the level's register:
-///   bytes, i32; static i32 pairs(a, b): products of 16 bits, two added
+///   bytes, i32, and what symdist_values.h wants
+///   static i32 pairs(a, b): products of 16 bits, two added
 ///   static i32 byte_pairs(a, b): products of unsigned bytes and bytes, two added, saturating
 ///
 /// A 32-bit lane of a line holds 4 dimensions of a row.
 #pragma once
 
-#include "symdist/symdist_loop.h"
+#include "symdist/symdist_values.h"
 
 namespace tersevec::symdist {
 namespace {
@@ -37,10 +38,11 @@ struct Shape {
 };
 
 template <class V, int Rows, int Queries>
-struct ByteLevel : Plain<ByteLevel<V, Rows, Queries>>, Shape<V, Rows, Queries> {
+struct ByteLevel : Plain<ByteLevel<V, Rows, Queries>>, Shape<V, Rows, Queries>, RegisterValues<V> {
     using S = Shape<V, Rows, Queries>;
     using i32 = typename S::i32;
     using Plain<ByteLevel>::Plain;
+    using RegisterValues<V>::below;
 
     template <int Q>
     static void products(const std::int8_t* queries, std::int64_t query_bytes,
@@ -68,12 +70,15 @@ struct ByteLevel : Plain<ByteLevel<V, Rows, Queries>>, Shape<V, Rows, Queries> {
 };
 
 template <class V, int Rows, int Queries>
-struct WidenedLevel : Plain<WidenedLevel<V, Rows, Queries>>, Shape<V, Rows, Queries> {
+struct WidenedLevel : Plain<WidenedLevel<V, Rows, Queries>>,
+                      Shape<V, Rows, Queries>,
+                      RegisterValues<V> {
     using S = Shape<V, Rows, Queries>;
     using i32 = typename S::i32;
     using i16 = typename S::i16;
     using u16 = typename S::u16;
     using Plain<WidenedLevel>::Plain;
+    using RegisterValues<V>::below;
 
     int begin(const PanelScan& scan, int q, const std::uint8_t* blocks,
               std::int32_t* sums) const noexcept {

@@ -4,7 +4,8 @@
 #include "arrays.h"
 #include "core/checks.h"
 #include "core/packed.h"
-#include "pqscan/pqscan.h"
+#include "pqscan/pqscan_bytes.h"
+#include "pqscan_filter.h"
 
 namespace tersevec {
 namespace {
@@ -62,48 +63,6 @@ void require_blocks(const U8& blocks, std::int64_t n, std::int64_t m, int n_bits
                 blocks.shape(1) == shape.lines && blocks.shape(2) == shape.line_bytes,
             "blocks: expected blocks of n codes of m sub-spaces");
 }
-
-/// Holds what a filter points at.
-struct Filter {
-    std::vector<Segment> segments;
-    pqscan::Filter view;
-
-    Filter(const py::object& mask, const py::object& ranges, const py::object& bias,
-           std::int64_t n_queries, std::int64_t n) {
-        if (!mask.is_none()) {
-            const auto bits = typed<std::uint8_t>(mask, "mask");
-            const std::int64_t n_bytes = (n + 7) / 8;
-            const bool shared = bits.ndim() == 1 && bits.shape(0) == n_bytes;
-            require(shared || (bits.ndim() == 2 && bits.shape(0) == n_queries &&
-                               bits.shape(1) == n_bytes),
-                    "mask: expected ceil(n / 8) bytes, or so many for each query");
-            view.mask = {contiguous(bits, "mask"), shared ? 0 : n_bytes};
-        }
-        if (!ranges.is_none()) {
-            const auto ends = typed<std::int64_t>(ranges, "segments");
-            require(ends.ndim() == 2 && ends.shape(1) == 2, "segments: expected shape (?, 2)");
-            const std::int64_t* end = contiguous(ends, "segments");
-            for (std::int64_t s = 0; s < ends.shape(0); ++s, end += 2) {
-                require(0 <= end[0] && end[0] <= end[1] && end[1] <= n,
-                        "segments: expected 0 <= start <= stop <= n");
-                segments.push_back({end[0], end[1]});
-            }
-            if (segments.empty()) {
-                segments.push_back({0, 0});
-            }
-            view.segments = segments;
-        }
-        if (!bias.is_none()) {
-            const auto values = typed<float>(bias, "bias");
-            require(!ranges.is_none() && values.ndim() == 2 && values.shape(0) == n_queries &&
-                        values.shape(1) == typed<std::int64_t>(ranges, "segments").shape(0),
-                    "bias: expected shape (queries, segments)");
-            view.bias = segments.size() == 1 && segments[0].end_row == 0
-                            ? nullptr
-                            : contiguous(values, "bias");
-        }
-    }
-};
 
 void pack(const U8& codes, U8 blocks, std::int64_t m, int n_bits, std::int64_t start) {
     const auto rows = rows_of(codes, "codes");
@@ -276,6 +235,26 @@ py::tuple symmetric_range(const F32& pairs, const U8& q_codes, const U8& codes, 
     return find_within(tables, base, radius, filter, threads, isa);
 }
 
+/// Tables that are made of queries and columns (m, dims, K).
+pqscan::Tables tables_of_columns(const F32& queries, const F32& columns,
+                                 const std::string& metric) {
+    const auto rows = rows_of(queries, "queries");
+    require(columns.ndim() == 3 && rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
+            "columns: expected shape (m, dims, K), and queries of m * dims numbers");
+    return {.n_queries = rows.n,
+            .columns = contiguous(columns, "columns"),
+            .queries = rows,
+            .metric = metric_of(metric)};
+}
+
+/// What `search` of these queries asks before it chooses its way.
+bool products_pay(const F32& queries, const F32& columns, const std::string& isa) {
+    const auto tables = tables_of_columns(queries, columns, "l2");
+    const int n_bits = bits_of_centroids(columns.shape(2));
+    const pqscan::Codes codes{nullptr, {}, 0, columns.shape(0), n_bits};
+    return pqscan::products_pay(tables, codes, isa_from_name(isa));
+}
+
 /// None where a number of the queries is beyond +-limit; then nothing was searched.
 py::object search(const F32& queries, const F32& columns, const std::string& metric, float limit,
                   const U8& codes, std::int64_t n, std::int64_t k, const py::object& mask,
@@ -283,30 +262,23 @@ py::object search(const F32& queries, const F32& columns, const std::string& met
                   const std::string& isa) {
     require_scan(n, threads);
     require(k >= 1, "k: expected at least 1");
-    const auto rows = rows_of(queries, "queries");
-    require(columns.ndim() == 3 && rows.width == subspaces_of(columns.shape(0)) * columns.shape(1),
-            "columns: expected shape (m, dims, K), and queries of m * dims numbers");
+    const auto tables = tables_of_columns(queries, columns, metric);
     const auto base = codes_of(codes, n, columns.shape(0), columns.shape(2));
-    Filter filter(mask, segments, bias, rows.n, n);
+    Filter filter(mask, segments, bias, tables.n_queries, n);
     const Isa at_most = isa_from_name(isa);
-    const pqscan::Tables tables{.n_queries = rows.n,
-                                .columns = contiguous(columns, "columns"),
-                                .queries = rows,
-                                .metric = metric_of(metric)};
     const float sign = tables.metric == pqscan::Metric::l2 ? 1.0f : -1.0f;
     std::vector<float> negated;
     if (sign < 0.0f && filter.view.bias != nullptr) {
-        for (std::int64_t i = 0; i < rows.n * static_cast<std::int64_t>(filter.segments.size());
-             ++i) {
-            negated.push_back(-filter.view.bias[i]);
-        }
+        const auto n_segments = static_cast<std::int64_t>(filter.segments.size());
+        std::transform(filter.view.bias, filter.view.bias + tables.n_queries * n_segments,
+                       std::back_inserter(negated), std::negate<>());
         filter.view.bias = negated.data();
     }
-    auto keys = empty<std::int64_t>({rows.n, k});
+    auto keys = empty<std::int64_t>({tables.n_queries, k});
     auto* out = reinterpret_cast<Key*>(keys.mutable_data());
     {
         const py::gil_scoped_release release;
-        if (first_beyond(rows, limit) >= 0) {
+        if (first_beyond(tables.queries, limit) >= 0) {
             out = nullptr;
         } else {
             pqscan::topk(tables, base, k, filter.view, threads, at_most, out);
@@ -373,6 +345,8 @@ void bind_pqscan(py::module_& parent) {
     module.def("topk", &topk, "tables"_a.noconvert(), "codes"_a.noconvert(), "n"_a, "k"_a,
                "mask"_a.none(true), "threads"_a, py::kw_only(), "segments"_a = py::none(),
                "bias"_a = py::none(), "isa"_a = "");
+    module.def("products_pay", &products_pay, "queries"_a.noconvert(), "columns"_a.noconvert(),
+               py::kw_only(), "isa"_a = "");
     module.def("search", &search, "queries"_a.noconvert(), "columns"_a.noconvert(), "metric"_a,
                "limit"_a, "codes"_a.noconvert(), "n"_a, "k"_a, "mask"_a.none(true), "threads"_a,
                py::kw_only(), "segments"_a = py::none(), "bias"_a = py::none(), "isa"_a = "");

@@ -116,7 +116,8 @@ class PqscanKernels(Protocol):
     None, or uint8 (ceil(n / 8),), or (nq, ceil(n / 8)) with a row for each query, least significant
     bit first, zero past n. Segments are None, or int64 (s, 2): ranges [start, stop) of rows that do
     not overlap, the only ones to scan; a bias is None, or finite float32 (nq, s), added last to the
-    distances (in `search`: the similarities) of a segment.
+    distances (in `search`: the similarities) of a segment. `products_pay` tells the way that
+    `search` takes to its result: products of bytes, or sums of table entries.
 
     Floats are float32, every product, sum and difference rounded on its own, in the order of the
     dimensions and of the sub-spaces, so that both twins agree.
@@ -132,6 +133,7 @@ class PqscanKernels(Protocol):
         self, queries: F32, codebooks: F32, metric: str, threads: int, *, isa: str = ""
     ) -> F32: ...
     def distances(self, tables: F32, codes: U8, n: int, threads: int, *, isa: str = "") -> F32: ...
+    def products_pay(self, queries: F32, columns: F32, *, isa: str = "") -> bool: ...
     def search(
         self,
         queries: F32,

@@ -90,9 +90,25 @@ inline void check_products(Random& random, const ProductsCase& c, pqscan::Metric
     }
 }
 
+/// Where a number of a code is of one dimension, many queries are worth decoding codes for, and one
+/// is not: so the cases below go both ways on every level.
+inline void check_ways(Random& random, const std::vector<Isa>& levels) {
+    const ProductsCase c(random, 3, 120, 19, 1, 8, Vectors::usual);
+    for (const Isa isa : levels) {
+        for (const std::int64_t n_queries : {std::int64_t{1}, c.n_queries}) {
+            const pqscan::Tables tables{.n_queries = n_queries,
+                                        .columns = c.columns.data(),
+                                        .queries = {c.queries.data(), n_queries, 19, 19 * 4}};
+            expect(pqscan::products_pay(tables, c.codes.rows(), isa) == (n_queries > 1),
+                   "pqscan products_pay", isa, c.codes.shape);
+        }
+    }
+}
+
 inline void check_products() {
     Random random;
     const auto levels = levels_of(symdist::rows());
+    check_ways(random, levels);
     int turn = 0;
     constexpr Vectors kinds[] = {Vectors::usual, Vectors::far,      Vectors::huge,
                                  Vectors::tiny,  Vectors::constant, Vectors::zeros};
@@ -105,6 +121,8 @@ inline void check_products() {
                                    kinds[turn++ % std::size(kinds)]);
             }
         }
+        cases.emplace_back(random, 70, 120, 19, 1, n_bits, kinds[turn++ % std::size(kinds)]);
+        cases.emplace_back(random, 1300, 64, 40, 2, n_bits, Vectors::usual);  // two panels
         for (const ProductsCase& c : cases) {
             check_products(random, c, turn++ % 2 == 0 ? pqscan::Metric::l2 : pqscan::Metric::ip,
                            levels);

@@ -4,9 +4,11 @@
 
 #include <limits>
 
+#include "core/kernel_table.h"
 #include "core/packed.h"
 #include "parity_check.h"
 #include "symdist/symdist.h"
+#include "symdist/symdist_ways.h"
 
 namespace tersevec::parity {
 
@@ -117,9 +119,44 @@ inline void check_scans(const SymdistCase& c, Isa isa, int threads) {
     }
 }
 
+/// Large bases of 1 and 2 bits are looked up where a level can, in tables of one digit or of two,
+/// unless 16 bits cannot hold their sums, or many queries of two digits meet 2 bits.
+inline void check_nibbles(Random& random, const std::vector<Isa>& levels) {
+    struct Expected {
+        int n_bits;
+        std::int64_t m, n_queries;
+        Products kind;
+        int digits;
+    };
+    constexpr Expected all[] = {
+        {1, 33, 1, Products::signs, 1},    {1, 481, 9, Products::signs, 1},
+        {1, 100, 6, Products::usual, 2},   {1, 516, 2, Products::largest, 2},
+        {1, 517, 2, Products::largest, 0}, {2, 50, 9, Products::signs, 1},
+        {2, 33, 3, Products::usual, 2},    {2, 33, 4, Products::usual, 0},
+        {2, 172, 1, Products::largest, 2}, {2, 173, 1, Products::largest, 0},
+    };
+    for (const Expected& one : all) {
+        const SymdistCase c(random, 4203, one.n_queries, one.m, one.n_bits, one.kind);
+        const Part whole{0, one.n_queries, 0,
+                         (c.n + symdist::group_rows - 1) / symdist::group_rows};
+        for (const Isa isa : levels) {
+            const symdist::Kernels& kernels =
+                fastest_row(symdist::rows(), &symdist::Kernels::below_factor, isa);
+            if (kernels.below_nibbles[0] != nullptr) {
+                const auto way = symdist::way_of(c.wanted(), c.blocked(), whole, kernels);
+                expect(way.below == (one.digits == 0 ? kernels.below_factor
+                                                     : kernels.below_nibbles[one.digits - 1]),
+                       "symdist way_of", isa, c.shape);
+            }
+            check_scans(c, isa, 1);
+        }
+    }
+}
+
 inline void check_symdist() {
     Random random;
     const auto levels = levels_of(symdist::rows());
+    check_nibbles(random, levels);
     for (int n_bits = 1; n_bits <= symdist::max_bits; ++n_bits) {
         std::vector<SymdistCase> cases;
         for (const std::int64_t m : {1, 5, 33, 100}) {

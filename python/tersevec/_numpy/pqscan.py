@@ -25,6 +25,7 @@ __all__ = [
     "join",
     "lookup_tables",
     "pack",
+    "products_pay",
     "quantised_topk",
     "range_search",
     "rows",
@@ -87,6 +88,11 @@ def topk(
     values = floats_of(ordinals)
     values[indices < 0] = np.inf
     return values, indices
+
+
+def products_pay(queries: F32, columns: F32, *, isa: str = "") -> bool:
+    """Whether `search` multiplies bytes instead of adding table entries: never here."""
+    return False
 
 
 def search(
