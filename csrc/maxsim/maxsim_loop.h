@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The walk over documents, and products of floats, once for every level.
+///
+/// A way to multiply is a class `Tile` with
+///   static void each(const Run&, first, n, panel, keep): shows `keep` the values of tokens first
+///       to first + n - 1, ascending; a token may be shown again
+/// and `keep`, which lives in registers, takes what it wants of them.
+#pragma once
+
+#include "maxsim/maxsim.h"
+#include "simd/products.h"
+#include "simd/widen.h"
+
+namespace tersevec::maxsim {
+namespace {
+
+/// The largest values so far.
+template <class Level, int Width>
+struct Maxima {
+    using f32 = typename Level::f32;
+    static constexpr int registers = Width / Level::lanes;
+    f32 best[registers];
+
+    Maxima() noexcept {
+        for (f32& lanes : best) {
+            lanes = broadcast<f32>(-__builtin_inff());
+        }
+    }
+    void see(std::int64_t, const f32 (&values)[registers]) noexcept {
+#pragma GCC unroll 4
+        for (int c = 0; c < registers; ++c) {
+            best[c] = Level::max(best[c], values[c]);
+        }
+    }
+    void keep(float* out) const noexcept {
+        for (int c = 0; c < registers; ++c) {
+            store(out + c * Level::lanes, best[c]);
+        }
+    }
+};
+
+/// And the first token of each.
+template <class Level, int Width>
+struct Positions {
+    using f32 = typename Level::f32;
+    using i32 = typename Vector<Level::lanes>::i32;
+    static constexpr int registers = Width / Level::lanes;
+    f32 best[registers];
+    i32 at[registers];
+
+    Positions() noexcept {
+        for (int c = 0; c < registers; ++c) {
+            best[c] = broadcast<f32>(-__builtin_inff());
+            at[c] = i32{} - 1;
+        }
+    }
+    void see(std::int64_t token, const f32 (&values)[registers]) noexcept {
+        for (int c = 0; c < registers; ++c) {
+            const i32 better = (i32)(values[c] > best[c]);
+            best[c] = (f32)(((i32)values[c] & better) | ((i32)best[c] & ~better));
+            at[c] = ((i32{} + static_cast<std::int32_t>(token)) & better) | (at[c] & ~better);
+        }
+    }
+    void keep(std::int32_t* out) const noexcept {
+        for (int c = 0; c < registers; ++c) {
+            store(out + c * Level::lanes, at[c]);
+        }
+    }
+};
+
+template <class Tile, class Keep, class Out>
+void for_documents(const Run& run, const void* panel, Out* out, std::int64_t stride) noexcept {
+    const Tile tile(run);
+    for (std::int64_t i = 0; i < run.count; ++i, out += stride) {
+        const Ragged& batch = run.documents->batch;
+        const std::int64_t id = run.id(i);
+        Keep keep;
+        tile.each(run, batch.offsets[id], batch.length(id), panel, keep);
+        keep.keep(out);
+    }
+}
+
+/// Tokens of any type but int8, as floats.
+template <class Level, int Width, TokenType Type>
+struct FloatTile {
+    static constexpr int registers = Width / Level::lanes;
+    static constexpr int most = Level::accumulators / registers;
+    using f32 = typename Level::f32;
+
+    explicit FloatTile(const Run&) noexcept {}
+
+    template <class Keep>
+    static void each(const Run& run, std::int64_t first, std::int64_t n, const void* panel,
+                     Keep& keep) noexcept {
+        const Tokens& tokens = run.documents->batch.tokens;
+        const auto* columns = static_cast<const float*>(panel);
+        if constexpr (Type == TokenType::float32) {
+            see(static_cast<const float*>(tokens.row(first)), n, 0, tokens.dims, columns, keep);
+            return;
+        }
+        for (std::int64_t done = 0, count; done < n; done += count) {
+            const std::int64_t left = n - done;
+            count = left <= scratch_tokens ? left : scratch_tokens - most;  // never few at the end
+            widen<Level>(tokens, first + done, count, run.scratch);
+            see(run.scratch, count, done, tokens.dims, columns, keep);
+        }
+    }
+
+private:
+    template <int Rows, class Keep>
+    static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
+                         const float* columns, Keep& keep) noexcept {
+        f32 sums[Rows][registers] = {};
+        multiply<Level>(rows, dims, dims, columns, Width, sums);
+#pragma GCC unroll 16
+        for (int r = 0; r < Rows; ++r) {
+            keep.see(first + r, sums[r]);
+        }
+    }
+
+    /// Whole tiles, then what is left, and some before it once more: few rows are no faster.
+    template <class Keep>
+    static void see(const float* rows, std::int64_t n, std::int64_t first, std::int64_t dims,
+                    const float* columns, Keep& keep) noexcept {
+        constexpr int some = most < 4 ? most : 4;
+        std::int64_t t = 0;
+        for (; t + most <= n; t += most) {
+            see_rows<most>(rows + t * dims, first + t, dims, columns, keep);
+        }
+        for (; t < n; t += some) {
+            if (n < some) {
+                for (; t < n; ++t) {
+                    see_rows<1>(rows + t * dims, first + t, dims, columns, keep);
+                }
+                return;
+            }
+            t = t + some <= n ? t : n - some;
+            see_rows<some>(rows + t * dims, first + t, dims, columns, keep);
+        }
+    }
+};
+
+inline std::int64_t float_panel_bytes(std::int64_t dims, int width) noexcept {
+    return dims * width * std::int64_t{sizeof(float)};
+}
+
+/// The nearest bfloat16, ties to even, as a float.
+inline float rounded_bfloat16(float number) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(number);
+    return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+template <bool Rounded>
+void pack_floats(const float* tokens, std::int64_t n, std::int64_t dims, int width,
+                 void* panel) noexcept {
+    auto* out = static_cast<float*>(panel);
+    for (std::int64_t t = 0; t < dims; ++t, out += width) {
+        for (int lane = 0; lane < width; ++lane) {
+            const float number = lane < n ? tokens[lane * dims + t] : 0.0f;
+            out[lane] = Rounded ? rounded_bfloat16(number) : number;
+        }
+    }
+}
+
+/// Whole panels are for levels that hold one in two registers.
+template <class Level>
+inline constexpr int widest = 2 * Level::lanes == whole_panel ? whole_panel : half_panel;
+
+/// Calls a tile of the panel's width.
+template <class Level, template <int> class Tile>
+void maxima(const Run& run, const void* panel, int width, float* best,
+            std::int64_t stride) noexcept {
+    if (width == half_panel) {
+        for_documents<Tile<half_panel>, Maxima<Level, half_panel>>(run, panel, best, stride);
+    } else {
+        for_documents<Tile<widest<Level>>, Maxima<Level, widest<Level>>>(run, panel, best, stride);
+    }
+}
+template <class Level, template <int> class Tile>
+void positions(const Run& run, const void* panel, int width, std::int32_t* at,
+               std::int64_t stride) noexcept {
+    if (width == half_panel) {
+        for_documents<Tile<half_panel>, Positions<Level, half_panel>>(run, panel, at, stride);
+    } else {
+        for_documents<Tile<widest<Level>>, Positions<Level, widest<Level>>>(run, panel, at, stride);
+    }
+}
+
+template <class Level, TokenType Type>
+struct Floats {
+    template <int Width>
+    using Tile = FloatTile<Level, Width, Type>;
+    static constexpr Way way{widest<Level>, &float_panel_bytes,
+                             &pack_floats<Type == TokenType::bfloat16>, &maxima<Level, Tile>,
+                             &positions<Level, Tile>};
+};
+
+template <class Level>
+constexpr Kernels kernels_of(Isa isa, const Way* int8) noexcept {
+    return {.isa = isa,
+            .float32 = &Floats<Level, TokenType::float32>::way,
+            .float16 = &Floats<Level, TokenType::float16>::way,
+            .bfloat16 = &Floats<Level, TokenType::bfloat16>::way,
+            .int8 = int8};
+}
+
+}  // namespace
+}  // namespace tersevec::maxsim
