@@ -138,10 +138,11 @@ public:
 
 private:
     float sum(std::int64_t q, const float* best) const noexcept {
+        const std::int64_t start = queries_.offsets[group_.first];
         float total = 0.0f;
-        best -= queries_.offsets[group_.first];
         for (std::int64_t t = queries_.offsets[q]; t < queries_.offsets[q + 1]; ++t) {
-            total += queries_.weights == nullptr ? best[t] : queries_.weights[t] * best[t];
+            const float largest = best[t - start];
+            total += queries_.weights == nullptr ? largest : queries_.weights[t] * largest;
         }
         return total + 0.0f;  // no -0.0
     }
