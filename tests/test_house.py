@@ -24,6 +24,8 @@ ABSENT = {
     "pqencode": {"avx512icl", "amx", "neondot"},
     "pqscan": {"amx", "neondot"},
     "symdist": set(),
+    "fde": set(),
+    "maxsim": set(),
 }
 ARCHITECTURES = (("sse4", "avx2", "avx512", "avx512icl", "amx"), ("neon", "neondot"))
 FOLDERS = ("csrc", "python", "tests", "bench", "cuda")
@@ -36,7 +38,7 @@ SOURCES = sorted(
 )
 CPP = [path for path in SOURCES if path.suffix in (".cpp", ".h", ".cu", ".cuh")]
 PYTHON = [path for path in SOURCES if path.suffix in (".py", ".pyi")]
-PUBLIC_MODULES = ("tersevec", "tersevec.binary", "tersevec.pq")
+PUBLIC_MODULES = ("tersevec", "tersevec.binary", "tersevec.muvera", "tersevec.pq")
 
 
 def name_of(path):

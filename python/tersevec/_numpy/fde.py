@@ -67,8 +67,8 @@ def _patterns(bag: F32, hashes: F32, n_repetitions: int, n_bits: int) -> I64:
     digits = 1 << np.arange(n_bits - 1, -1, -1, dtype=np.int64)
     for start in range(0, len(bag), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        bits = (bag[part] @ hashes > 0).reshape(-1, n_repetitions, n_bits)
-        patterns[part] = bits @ digits
+        bits = bag[part] @ hashes > 0
+        patterns[part] = bits.reshape(len(bits), n_repetitions, n_bits) @ digits
     return np.ascontiguousarray(patterns.T)
 
 

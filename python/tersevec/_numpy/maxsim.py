@@ -15,7 +15,7 @@ from tersevec._numpy._collect import Tile, best, floats_of, ordinals_of
 from tersevec._numpy.tokens import bfloat16_bits, widened
 
 _TILE = 1 << 18  # scores that are alive at once
-_EXACT = (1 << 24) // 127**2  # products of int8 that float32 adds without rounding
+_EXACT = (1 << 24) // (127 * 128)  # products of int8 that float32 adds without rounding
 _ZERO = np.float32(0)
 
 Products = Callable[[int, int], F32]  # of a query and a document: (query tokens, its tokens)
