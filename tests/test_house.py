@@ -19,13 +19,14 @@ if not (ROOT / "csrc").is_dir():
 FAMILIES = _backend.FAMILIES
 # Levels without rows of their own: only products of bytes have instructions at `amx` and `neondot`,
 # and what trains and encodes works on floats, for which the last AVX-512 levels bring nothing new.
+# Fused multiply-adds, which encodings and MaxSim live on, come with `avx2`.
 ABSENT = {
     "hamming": {"amx", "neondot"},
     "pqencode": {"avx512icl", "amx", "neondot"},
     "pqscan": {"amx", "neondot"},
     "symdist": set(),
-    "fde": set(),
-    "maxsim": set(),
+    "fde": {"sse4", "avx512icl", "amx", "neondot"},
+    "maxsim": {"sse4"},
 }
 ARCHITECTURES = (("sse4", "avx2", "avx512", "avx512icl", "amx"), ("neon", "neondot"))
 FOLDERS = ("csrc", "python", "tests", "bench", "cuda")

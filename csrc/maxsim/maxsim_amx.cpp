@@ -68,10 +68,8 @@ struct Bfloat16 {
         auto* out = static_cast<std::uint16_t*>(panel);
         for (std::int64_t t = 0; t < padded_dims(dims, 32); ++t) {
             for (int lane = 0; lane < width; ++lane) {
-                const float number =
-                    lane < n && t < dims ? rounded_bfloat16(tokens[lane * dims + t]) : 0.0f;
-                out[(t / 2 * width + lane) * 2 + t % 2] =
-                    static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(number) >> 16);
+                const float number = lane < n && t < dims ? tokens[lane * dims + t] : 0.0f;
+                out[(t / 2 * width + lane) * 2 + t % 2] = to_bfloat16(number);
             }
         }
     }

@@ -144,12 +144,6 @@ inline std::int64_t float_panel_bytes(std::int64_t dims, int width) noexcept {
     return dims * width * std::int64_t{sizeof(float)};
 }
 
-/// The nearest bfloat16, ties to even, as a float.
-inline float rounded_bfloat16(float number) noexcept {
-    const auto bits = std::bit_cast<std::uint32_t>(number);
-    return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u);
-}
-
 template <bool Rounded>
 void pack_floats(const float* tokens, std::int64_t n, std::int64_t dims, int width,
                  void* panel) noexcept {
@@ -157,7 +151,7 @@ void pack_floats(const float* tokens, std::int64_t n, std::int64_t dims, int wid
     for (std::int64_t t = 0; t < dims; ++t, out += width) {
         for (int lane = 0; lane < width; ++lane) {
             const float number = lane < n ? tokens[lane * dims + t] : 0.0f;
-            out[lane] = Rounded ? rounded_bfloat16(number) : number;
+            out[lane] = Rounded ? from_bfloat16(to_bfloat16(number)) : number;
         }
     }
 }

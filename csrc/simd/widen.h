@@ -14,6 +14,12 @@ inline float from_bfloat16(std::uint16_t bits) noexcept {
     return std::bit_cast<float>(std::uint32_t{bits} << 16);
 }
 
+/// The nearest, ties to even.
+inline std::uint16_t to_bfloat16(float number) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(number);
+    return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
 /// `n` tokens from `first` on.
 template <class Level>
 void widen(const Tokens& tokens, std::int64_t first, std::int64_t n, float* out) noexcept {
