@@ -70,7 +70,7 @@ def encode(s: Scenario, module: Any, isa: str = "") -> Call:
     tokens, offsets = bags(setting.low, setting.high)
     mine = encoder(setting)
     out = np.empty((BAGS, mine.output_dimension), np.float32)
-    given = (tokens, None, offsets, mine.hashes_, mine.projections_, REPETITIONS, setting.k)
+    given = (tokens, None, offsets, *mine.matrices[:2], REPETITIONS, setting.k)
     rest = (setting.p, setting.documents, setting.documents, None, None, out, None, s.threads)
 
     def call() -> list[np.ndarray]:

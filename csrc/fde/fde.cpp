@@ -43,16 +43,16 @@ std::vector<std::uint32_t> patterns_of_cells(const Encoder& encoder) {
 /// Floats that start a cache line: registers of them lie in one each.
 class Lines {
 public:
-    explicit Lines(std::size_t count) : all_(count + line) {}
+    explicit Lines(std::size_t count) : all_(new float[count + line]) {}
     float* data() noexcept {
-        void* start = all_.data();
-        std::size_t space = all_.size() * sizeof(float);
+        void* start = all_.get();
+        std::size_t space = line * sizeof(float);
         return static_cast<float*>(std::align(line * sizeof(float), 0, start, space));
     }
 
 private:
     static constexpr std::size_t line = 16;
-    std::vector<float> all_;
+    std::unique_ptr<float[]> all_;  // not initialised
 };
 
 /// One thread's memory and what it does with a document.
@@ -80,7 +80,9 @@ public:
           work_{hashes_.data(),          bits_.data(),        slots_.data(),
                 nearest_.data(),         token_slots_.data(), slot_tokens_.data(),
                 counts_.data(),          sums_.data(),        projected_.data(),
-                patterns_of_cells.data()} {}
+                patterns_of_cells.data()} {
+        std::fill_n(work_.projected, encoder.n_dims, 0.0f);
+    }
 
     void encode(std::int64_t i) {
         const bool direct = out_.type == TokenType::float32;
@@ -88,7 +90,7 @@ public:
         if (batch_.length(i) == 0) {
             std::fill(row, row + encoder_.width, 0.0f);
         } else {
-            add_blocks(tokens_of(i), batch_.length(i), row);
+            add_blocks(tokens_of(i), batch_.length(i), row, ahead_of(i, row));
         }
         if (!direct) {
             kernels_.narrow(row, encoder_.width, out_, i);
@@ -96,6 +98,33 @@ public:
     }
 
 private:
+    /// Memory that is wanted soon, fetched in as many parts as there are repetitions: the tokens of
+    /// the next document, and the row's blocks before they are written.
+    struct Ahead {
+        const char *tokens, *row;
+        std::int64_t token_bytes, row_bytes;
+
+        void next() noexcept {
+            for (std::int64_t at = 0; at < token_bytes; at += 64) {
+                __builtin_prefetch(tokens + at);
+            }
+            for (std::int64_t at = 0; at < row_bytes; at += 64) {
+                __builtin_prefetch(row + at, 1);
+            }
+            tokens += token_bytes;
+            row += row_bytes;
+        }
+    };
+    Ahead ahead_of(std::int64_t i, const float* row) const noexcept {
+        const Tokens& tokens = batch_.tokens;
+        const std::int64_t next = i + 1 < batch_.n ? batch_.length(i + 1) : 0;
+        const bool direct = row_.empty() && encoder_.buckets == nullptr;
+        return {static_cast<const char*>(tokens.row(batch_.offsets[i + 1])),
+                reinterpret_cast<const char*>(row) + direct * encoder_.block_width() * 4,
+                next * tokens.dims * token_bytes(tokens.type) / encoder_.n_repetitions,
+                direct ? encoder_.block_width() * 4 : 0};
+    }
+
     static constexpr std::size_t padding = 3;  // rows that are multiplied with the last
 
     const float* tokens_of(std::int64_t i) {
@@ -106,13 +135,15 @@ private:
         return widened_.data();
     }
 
-    void add_blocks(const float* tokens, std::int64_t n, float* row) {
+    /// Sums, then blocks; `ahead` is fetched meanwhile.
+    void add_blocks(const float* tokens, std::int64_t n, float* row, Ahead ahead) {
         kernels_.patterns(tokens, n, encoder_, work_, all_patterns_.data());
         const std::int64_t width = encoder_.block_width();
         if (encoder_.buckets != nullptr) {
             std::fill(row, row + encoder_.width, 0.0f);
         }
         for (std::int64_t r = 0; r < encoder_.n_repetitions; ++r) {
+            ahead.next();
             const std::uint32_t* patterns = all_patterns_.data() + r * n;
             if (encoder_.buckets == nullptr) {
                 kernels_.blocks(tokens, n, encoder_, r, patterns, work_, row + r * width);

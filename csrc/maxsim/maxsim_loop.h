@@ -107,6 +107,12 @@ struct FloatTile {
     }
 
 private:
+    static void fetch(const float* rows, std::int64_t count) noexcept {
+        for (std::int64_t i = 0; i < count; i += 16) {
+            __builtin_prefetch(rows + i);
+        }
+    }
+
     template <int Rows, class Keep>
     static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
                          const float* columns, Keep& keep) noexcept {
@@ -125,6 +131,9 @@ private:
         constexpr int some = most < 4 ? most : 4;
         std::int64_t t = 0;
         for (; t + most <= n; t += most) {
+            if constexpr (Type == TokenType::float32) {  // rows side by side are no stream to a CPU
+                fetch(rows + (t + most) * dims, most * dims);
+            }
             see_rows<most>(rows + t * dims, first + t, dims, columns, keep);
         }
         for (; t < n; t += some) {

@@ -75,7 +75,7 @@ class FdeBatches(FdeBase):
     ) -> npt.NDArray[Any] | ScaledInt8:
         count = _threads.resolve(threads)
         bags = self._bags(tokens, offsets, lengths, scales)
-        rows, row_scales = results(out, dtype, len(bags), self.output_dimension)
+        rows, row_scales = results(out, dtype, len(bags), self._ready()[0].width)
         with bar(progress, len(bags), "encode", "document") as encoded:
             for chunk in bags.chunks(_token_bytes(count)):
                 part = slice(chunk.start, chunk.stop)
@@ -99,7 +99,7 @@ class FdeBatches(FdeBase):
             raise TypeError(f"into: expected a quantiser that encodes, got {into!r}")
         count = _threads.resolve(threads)
         bags = self._bags(tokens, offsets, lengths, scales)
-        width = self.output_dimension
+        width = self._ready()[0].width
         block = np.empty((min(len(bags), max(1, _CODED // (4 * width))), width), np.float32)
         empty = into.encode(block[:0])
         codes = np.empty((len(bags), *empty.shape[1:]), empty.dtype)

@@ -66,6 +66,9 @@ class Ragged:
     def chunks(self, n_bytes: int, most: int | None = None) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
         step, start = max(1, n_bytes // (4 * self.dim)), 0
+        if 0 < len(self) <= (most or len(self)) and self.n_tokens <= step:
+            yield self.bags(0, len(self))
+            return
         while start < len(self):
             stop = int(np.searchsorted(self.offsets, self.offsets[start] + step, "right")) - 1
             stop = max(start + 1, stop if most is None else min(stop, start + most))

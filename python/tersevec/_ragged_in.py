@@ -39,7 +39,7 @@ def ragged(
     """
     if isinstance(x, Ragged):
         _refuse_more(name, offsets, lengths, scales)
-        _width(name, x.dim, f"{x!r}", dim)
+        _width(name, x.dim, x, dim)
         return x
     where = "offsets", "lengths"
     if _is_pair(name, x):
@@ -60,7 +60,7 @@ def ragged(
         )
     if lengths is not None:
         raise ValueError(f"{where[1]}: goes with padded tokens (?, ?, ?), got {describe(array)}")
-    _width(name, array.shape[1], describe(array), dim)
+    _width(name, array.shape[1], array, dim)
     if offsets is None:
         bounds = np.array([0, len(array)], np.int64)
     else:
@@ -82,11 +82,15 @@ def _refuse_more(name: str, *rest: ArrayIn) -> None:
         raise ValueError(f"{name}: expected no offsets, lengths or scales beside such tokens")
 
 
-def _width(name: str, found: int, shown: str, dim: int | None) -> None:
+def _width(name: str, found: int, x: object, dim: int | None) -> None:
     if dim is not None and found != dim:
-        raise ValueError(f"{name}: expected tokens of {dim} dimensions, got {found}: {shown}")
+        raise ValueError(f"{name}: expected tokens of {dim} dimensions, got {found}: {_shown(x)}")
     if not 1 <= found <= MOST_DIMENSIONS:
-        raise ValueError(f"{name}: expected tokens of 1 to 2**16 dimensions, got {shown}")
+        raise ValueError(f"{name}: expected tokens of 1 to 2**16 dimensions, got {_shown(x)}")
+
+
+def _shown(x: object) -> str:
+    return repr(x) if isinstance(x, Ragged) else describe(x)
 
 
 def _listed(name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None) -> Ragged:
@@ -100,7 +104,7 @@ def _listed(name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None) -
         if bag.ndim != 2:
             raise ValueError(f"{name}[{i}]: expected tokens of shape (?, ?), got {describe(bag)}")
         width = first.shape[1] if dim is None else dim
-        _width(f"{name}[{i}]", bag.shape[1], describe(bag), width)
+        _width(f"{name}[{i}]", bag.shape[1], bag, width)
         if bag.dtype != first.dtype:
             raise TypeError(
                 f"{name}[{i}]: expected the type of {name}[0], {describe(first)}, got "
@@ -120,7 +124,7 @@ def _padded(
     where: str,
 ) -> Ragged:
     n, most, width = array.shape
-    _width(name, width, describe(array), dim)
+    _width(name, width, array, dim)
     if lengths is None:
         raise ValueError(
             f"lengths: expected the tokens of each bag with padded tokens, got None beside "
