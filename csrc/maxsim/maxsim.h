@@ -10,7 +10,8 @@
 ///   int8               query tokens are quantised like documents; exact int32 products, value =
 ///                      (float(product) * scale of the query token) * scale of the token: the same
 ///                      on every level
-/// A score depends on its own query and document alone.
+/// A score depends on its own query and document alone. If a product is not finite it is NaN, and
+/// counts as the best: callers look for NaN and infinities in tokens only then.
 /// Query tokens are lanes: a panel of 16 or 32 of them is multiplied by one token after the other,
 /// so that running maxima stay in registers, and documents lie as they are.
 /// Floor: a fused multiply-add for each pair of tokens and dimension; documents are read once for
@@ -55,7 +56,8 @@ struct Way {
     /// Makes a panel, at a multiple of 64 bytes, of n <= width query tokens.
     void (*pack)(const float* tokens, std::int64_t n, std::int64_t dims, int width,
                  void* panel) noexcept;
-    /// best[i * stride + lane] of document i: the largest value, -inf of none.
+    /// best[i * stride + lane] of document i: the largest value, -inf of none, NaN if one of them is
+    /// not finite.
     void (*maxima)(const Run&, const void* panel, int width, float* best,
                    std::int64_t stride) noexcept;
     /// at[i * stride + lane]: the first token of the document that has it, -1 for none.

@@ -14,27 +14,29 @@
 namespace tersevec::maxsim {
 namespace {
 
-/// The largest values so far.
+/// The largest values so far; NaN if one was not finite, which a maximum alone might hide.
 template <class Level, int Width>
 struct Maxima {
     using f32 = typename Level::f32;
     static constexpr int registers = Width / Level::lanes;
-    f32 best[registers];
+    f32 best[registers], zero[registers];
 
     Maxima() noexcept {
-        for (f32& lanes : best) {
-            lanes = broadcast<f32>(-__builtin_inff());
+        for (int c = 0; c < registers; ++c) {
+            best[c] = broadcast<f32>(-__builtin_inff());
+            zero[c] = f32{};
         }
     }
     void see(std::int64_t, const f32 (&values)[registers]) noexcept {
 #pragma GCC unroll 4
         for (int c = 0; c < registers; ++c) {
             best[c] = Level::max(best[c], values[c]);
+            zero[c] = Level::multiply_add(values[c], f32{}, zero[c]);
         }
     }
     void keep(float* out) const noexcept {
         for (int c = 0; c < registers; ++c) {
-            store(out + c * Level::lanes, best[c]);
+            store(out + c * Level::lanes, best[c] + zero[c]);
         }
     }
 };

@@ -185,6 +185,11 @@ void for_parts(const Queries& queries, const Documents& documents, int threads, 
     });
 }
 
+/// Of keys: larger scores first, NaN as if it were infinite.
+std::uint32_t order_of(float score) noexcept {
+    return ordered_bits(score == score ? 0.0f - score : -infinity);  // no -0.0
+}
+
 /// Candidates of one query, without those that are -1: documents and where they stood.
 struct Candidates {
     std::vector<std::int64_t> ids, places;
@@ -247,9 +252,7 @@ void topk(const Queries& queries, const Documents& documents, std::int64_t k, Ma
                   Scorer(queries, group, documents, at_most)
                       .score(ids.data(), 0, static_cast<std::int64_t>(ids.size()),
                              [&](std::int64_t q, std::int64_t i, float score) {
-                                 // + 0.0f: no -0.0
-                                 best[q - group.first].push(
-                                     make_key(ordered_bits(-score + 0.0f), ids[i]));
+                                 best[q - group.first].push(make_key(order_of(score), ids[i]));
                              });
                   for (std::int64_t q = group.first; q < group.last; ++q) {
                       merger.merge(q, best[q - group.first].finish());

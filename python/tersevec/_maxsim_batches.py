@@ -14,8 +14,8 @@ from tersevec._packed_tokens import PackedTokens
 from tersevec._ragged import Bags, Flat, Ragged
 from tersevec._results import TopK
 
-_AT_ONCE = 2 << 20  # bytes of documents, for each thread, that are checked and then multiplied
-_THREADS = 8  # whose documents count
+_AT_ONCE = 32 << 20  # bytes of documents as float32, where they must be copied
+_ALL = 1 << 62
 _QUERY_BYTES = 32 << 20  # of query tokens as float32
 _GATHERED = 16 << 20  # bytes of candidates' tokens as float32, where they must be copied
 
@@ -43,9 +43,10 @@ def groups(queries: Ragged, weights: F32 | None, most: int | None = None) -> Ite
         )
 
 
-def _chunks(documents: Ragged, threads: int) -> Iterator[Bags]:
-    """The documents, so few at once that a check leaves them in cache for the products."""
-    return documents.chunks(_AT_ONCE * min(threads, _THREADS))
+def _chunks(documents: Ragged) -> Iterator[Bags]:
+    """The documents, not checked: a score that is not finite tells."""
+    in_place = isinstance(documents, Flat) and documents.readable
+    return documents.chunks(_ALL if in_place else _AT_ONCE, checked=False)
 
 
 def _sums(documents: Ragged) -> I32 | None:
@@ -57,8 +58,8 @@ def scores(queries: Ragged, documents: Ragged, weights: F32 | None, threads: int
     kernel, sums = _backend.pick("maxsim").scores, _sums(documents)
     result = np.empty((len(queries), len(documents)), np.float32)
     for some in groups(queries, weights):
-        for chunk in _chunks(documents, threads):
-            result[some.part, chunk.start : chunk.stop] = kernel(
+        for chunk in _chunks(documents):
+            found = kernel(
                 some.tokens,
                 some.offsets,
                 chunk.tokens,
@@ -68,6 +69,9 @@ def scores(queries: Ragged, documents: Ragged, weights: F32 | None, threads: int
                 some.weights,
                 threads,
             )
+            if np.isnan(found).any():
+                documents.refuse_bad(chunk)
+            result[some.part, chunk.start : chunk.stop] = found
     return result
 
 
@@ -79,7 +83,7 @@ def topk(
     result = _nothing(len(queries), k)
     bits = None if mask is None else np.unpackbits(mask, count=n, bitorder="little")
     for some in groups(queries, weights):
-        for chunk in _chunks(documents, threads):
+        for chunk in _chunks(documents):
             allowed = None
             if bits is not None:
                 allowed = np.packbits(bits[chunk.start : chunk.stop], bitorder="little")
@@ -95,6 +99,8 @@ def topk(
                 allowed,
                 threads,
             )
+            if (values[:, 0] == np.inf).any():
+                documents.refuse_bad(chunk)
             indices[indices >= 0] += chunk.start
             _merge(result, some.part, values, indices)
     return result

@@ -55,24 +55,27 @@ class Ragged:
         bag = int(np.searchsorted(self.offsets, row, "right")) - 1
         return f"{self.name}[{bag}]", row - int(self.offsets[bag])
 
-    def bags(self, start: int, stop: int) -> Bags:
-        """Some bags, for the kernels; a ValueError names the token that is not finite."""
+    def bags(self, start: int, stop: int, checked: bool = True) -> Bags:
+        """Some bags, for the kernels; `checked`, a ValueError names the token that is not finite."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         tokens = _token_rows.layout(self._rows(start, stop))
-        self._refuse_bad_numbers(tokens, first)
+        if checked:
+            self._refuse_bad_numbers(tokens, first)
         scales = None if self._scales is None else self._scales[first:last]
         return Bags(start, stop, tokens, scales, self.offsets[start : stop + 1] - first)
 
-    def chunks(self, n_bytes: int, most: int | None = None) -> Iterator[Bags]:
+    def chunks(
+        self, n_bytes: int, most: int | None = None, checked: bool = True
+    ) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
         step, start = max(1, n_bytes // (4 * self.dim)), 0
         if 0 < len(self) <= (most or len(self)) and self.n_tokens <= step:
-            yield self.bags(0, len(self))
+            yield self.bags(0, len(self), checked)
             return
         while start < len(self):
             stop = int(np.searchsorted(self.offsets, self.offsets[start] + step, "right")) - 1
             stop = max(start + 1, stop if most is None else min(stop, start + most))
-            yield self.bags(start, stop)
+            yield self.bags(start, stop, checked)
             start = stop
 
     def picked(self, ids: I64) -> tuple[Bags, I64]:
@@ -83,6 +86,10 @@ class Ragged:
         offsets = offsets_of(np.diff(self.offsets)[ids])
         joined = np.concatenate(scales) if scales else None
         return Bags(0, len(ids), np.concatenate(tokens), joined, offsets), np.arange(len(ids))
+
+    def refuse_bad(self, chunk: Bags) -> None:
+        """Tell the first bad token of a chunk that was not checked."""
+        self._refuse_bad_numbers(chunk.tokens, int(self.offsets[chunk.start]))
 
     def _refuse_bad_numbers(self, tokens: Tokens, first: int) -> None:
         """Tell the first bad token of these, the first of which has this number."""

@@ -16,7 +16,7 @@ from tersevec._numpy.tokens import bfloat16_bits, widened
 
 _TILE = 1 << 18  # scores that are alive at once
 _EXACT = (1 << 24) // (127 * 128)  # products of int8 that float32 adds without rounding
-_ZERO = np.float32(0)
+_ZERO, _NAN = np.float32(0), np.float32(np.nan)
 
 Products = Callable[[int, int], F32]  # of a query and a document: (query tokens, its tokens)
 
@@ -62,7 +62,8 @@ def _products(
     def floating(query: int, document: int) -> F32:
         rows = slice(query_offsets[query], query_offsets[query + 1])
         columns = slice(offsets[document], offsets[document + 1])
-        return queries[rows] @ widened(documents[columns]).T
+        with np.errstate(invalid="ignore", over="ignore"):
+            return queries[rows] @ widened(documents[columns]).T
 
     return floating
 
@@ -80,6 +81,8 @@ def _score(products: F32, weights: F32 | None) -> np.float32:
     """The sum of the rows' largest products, one after the other."""
     if products.size == 0:
         return _ZERO
+    if not np.isfinite(products).all():
+        return _NAN
     largest = products.max(axis=1)
     if weights is not None:
         largest = largest * weights
@@ -162,7 +165,8 @@ def topk(
             for start in range(0, n, _TILE):
                 tile = np.full((1, min(_TILE, n - start)), np.inf, np.float32)
                 for place in np.flatnonzero(allowed[start : start + _TILE]).tolist():
-                    tile[0, place] = _ZERO - _score(multiply(query, start + place), mine)
+                    score = _score(multiply(query, start + place), mine)
+                    tile[0, place] = -np.inf if np.isnan(score) else _ZERO - score
                 yield query, start, ordinals_of(tile)
 
     ordinals, indices = best(tiles(), nq, k, mask)
