@@ -138,18 +138,27 @@ private:
     /// Sums, then blocks; `ahead` is fetched meanwhile.
     void add_blocks(const float* tokens, std::int64_t n, float* row, Ahead ahead) {
         kernels_.patterns(tokens, n, encoder_, work_, all_patterns_.data());
-        const std::int64_t width = encoder_.block_width();
+        const std::int64_t width = encoder_.block_width(), dims = encoder_.hashes.n;
+        Items items{tokens, dims, dims, projects_first(encoder_, n)};
+        if (items.projected) {
+            projected_tokens_.resize(n * encoder_.projections.width);
+            kernels_.project(tokens, n, encoder_, projected_tokens_.data());
+            items.data = projected_tokens_.data();
+            items.stride = encoder_.projections.width;
+            items.width = encoder_.n_dims;
+        }
         if (encoder_.buckets != nullptr) {
             std::fill(row, row + encoder_.width, 0.0f);
         }
         for (std::int64_t r = 0; r < encoder_.n_repetitions; ++r) {
             ahead.next();
+            items.data += items.projected && r > 0 ? encoder_.n_dims : 0;
             const std::uint32_t* patterns = all_patterns_.data() + r * n;
             if (encoder_.buckets == nullptr) {
-                kernels_.blocks(tokens, n, encoder_, r, patterns, work_, row + r * width);
+                kernels_.blocks(items, n, encoder_, r, patterns, work_, row + r * width);
                 continue;
             }
-            kernels_.blocks(tokens, n, encoder_, r, patterns, work_, blocks_.data());
+            kernels_.blocks(items, n, encoder_, r, patterns, work_, blocks_.data());
             for (std::int64_t j = 0; j < width; ++j) {
                 const float number = blocks_[j];
                 row[encoder_.buckets[r * width + j]] +=
@@ -164,7 +173,7 @@ private:
     const Kernels& kernels_;
     std::vector<float> widened_;
     std::vector<std::uint32_t> all_patterns_;
-    std::vector<float> row_, blocks_;
+    std::vector<float> projected_tokens_, row_, blocks_;
     Lines hashes_;
     std::vector<std::uint8_t> bits_;
     std::vector<std::int32_t> slots_;

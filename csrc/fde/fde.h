@@ -5,8 +5,9 @@
 /// For each of R repetitions a token lies in one of 2^k cells. Bit i of its pattern, i < k, is
 /// whether the product with hyperplane i is above 0; the cell is the pattern's place in the
 /// reflected Gray sequence, bit 0 its most significant digit.
-///   block (r, c) = the tokens of cell c, added in order, projected by the repetition's matrix,
-///                  times 1 / their number for documents
+///   block (r, c) = the tokens of cell c, added in order and projected by the repetition's matrix,
+///                  times 1 / their number for documents; few tokens are projected, then added:
+///                  `projects_first`
 ///   an empty cell is 0; with `fill`, of documents that have tokens, it is the projection of the
 ///   token whose pattern differs in the fewest bits from the cell's: the first of these
 /// A row is the blocks, repetition after repetition, or, with buckets, their count sketch: number
@@ -19,6 +20,8 @@
 /// from L1 or L2. Then the row is written.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -45,6 +48,25 @@ struct Encoder {
 
     std::int64_t n_cells() const noexcept { return std::int64_t{1} << n_bits; }
     std::int64_t block_width() const noexcept { return n_cells() * n_dims; }
+};
+
+/// Whether a bag of n tokens is projected before it is added: where that is less work than to add
+/// whole tokens (as much as 5 / 2 products) and to project the cells that then have any.
+inline bool projects_first(const Encoder& encoder, std::int64_t n) noexcept {
+    const auto cells = static_cast<double>(encoder.n_cells()), tokens = static_cast<double>(n);
+    const double occupied = std::min(tokens, tokens * cells / (tokens + 0.6 * cells));
+    const auto p = static_cast<double>(encoder.n_dims);
+    const double lanes = 16.0 * std::ceil(p / 16.0);
+    return encoder.projections.data != nullptr && tokens * p <= occupied * lanes + 2.5 * tokens;
+}
+
+/// What is added: rows of tokens, or of one repetition's projections of them.
+struct Items {
+    const float* data;
+    std::int64_t stride, width;
+    bool projected;
+
+    const float* operator[](std::int64_t t) const noexcept { return data + t * stride; }
 };
 
 /// Where encodings go: float32, float16 or int8, whose scales are the largest magnitude / 127.
@@ -80,8 +102,11 @@ struct Kernels {
     /// patterns[r * n + t] of token t, bit i its side of hyperplane i.
     void (*patterns)(const float* tokens, std::int64_t n, const Encoder&, const Workspace&,
                      std::uint32_t* patterns) noexcept = nullptr;
+    /// out (n, R p): all repetitions' projections.
+    void (*project)(const float* tokens, std::int64_t n, const Encoder&,
+                    float* out) noexcept = nullptr;
     /// Blocks of repetition r, of n >= 1 tokens with these patterns.
-    void (*blocks)(const float* tokens, std::int64_t n, const Encoder&, std::int64_t r,
+    void (*blocks)(const Items&, std::int64_t n, const Encoder&, std::int64_t r,
                    const std::uint32_t* patterns, const Workspace&,
                    float* blocks) noexcept = nullptr;
     void (*narrow)(const float* row, std::int64_t width, const Output&,

@@ -63,53 +63,49 @@ inline void find_nearest(std::int64_t n_cells, std::uint32_t* nearest) noexcept 
     }
 }
 
-/// sums = row, or sums += row; either without a branch, which could not be foretold.
-template <class Level, int Registers>
-std::int64_t add_registers(const float* row, std::int64_t dims, bool first_token,
-                           std::int64_t first, float* sums) noexcept {
-    using f32 = typename Level::f32;
-    using i32 = typename Vector<Level::lanes>::i32;
-    const i32 kept = i32{} - (first_token ? 0 : 1);
-    constexpr int step = Registers * Level::lanes;
-    for (; first + step <= dims; first += step) {
+/// sums = row where `kept` is 0, sums += row where it is -1: a branch could not be foretold.
+template <class f32>
+[[gnu::always_inline]] inline void add_lanes(const float* row, std::int32_t kept,
+                                             float* sums) noexcept {
+    using i32 = typename Vector<sizeof(f32) / 4>::i32;
+    const auto before = (f32)(load<i32>(sums) & (i32{} + kept));
+    store(sums, before + load<f32>(row));
+}
+template <class Level>
+[[gnu::always_inline]] inline void add_row(const float* row, std::int64_t width, std::int32_t kept,
+                                           float* sums) noexcept {
+    constexpr std::int64_t step = 8 * Level::lanes;
+    std::int64_t first = 0;
+    for (; first + step <= width; first += step) {
 #pragma GCC unroll 8
-        for (int c = 0; c < Registers; ++c) {
-            float* at = sums + first + c * Level::lanes;
-            const f32 before = (f32)(load<i32>(at) & kept);
-            store(at, before + load<f32>(row + first + c * Level::lanes));
+        for (std::int64_t at = first; at < first + step; at += Level::lanes) {
+            add_lanes<typename Level::f32>(row + at, kept, sums + at);
         }
     }
-    return first;
-}
-
-template <class Level>
-void add_row(const float* row, std::int64_t dims, bool first_token, float* sums) noexcept {
-    std::int64_t first = add_registers<Level, 8>(row, dims, first_token, 0, sums);
-    first = add_registers<Level, 1>(row, dims, first_token, first, sums);
-    for (; first < dims; ++first) {
-        sums[first] = (first_token ? 0.0f : sums[first]) + row[first];
-    }
+    for_lanes<Level::lanes>(
+        width, [&]<class f32>(std::int64_t at) { add_lanes<f32>(row + at, kept, sums + at); },
+        first);
 }
 
 /// Adds every token to the slot of its pattern; returns the number of slots.
 template <class Level>
-std::int32_t add_tokens(const float* tokens, std::int64_t n, const Encoder& encoder,
-                        const std::uint32_t* patterns, const Workspace& work) noexcept {
-    const std::int64_t n_cells = encoder.n_cells(), dims = encoder.hashes.n;
+std::int32_t add_items(const Items& items, std::int64_t n, const Encoder& encoder,
+                       const std::uint32_t* patterns, const Workspace& work, float* sums) noexcept {
+    const std::int64_t n_cells = encoder.n_cells();
     for (std::int64_t x = 0; x < n_cells; ++x) {
         work.slots[x] = 0;
     }
     std::int32_t n_slots = 1;
     for (std::int64_t t = 0; t < n; ++t) {
         const std::uint32_t x = patterns[t];
-        const bool first_token = work.slots[x] == 0;
-        const std::int32_t slot = first_token ? n_slots : work.slots[x];
-        n_slots += first_token;
+        const std::int32_t known = work.slots[x], kept = -(known != 0);
+        const std::int32_t slot = known | (n_slots & ~kept);
+        n_slots += kept + 1;
         work.slots[x] = slot;
-        work.counts[slot] = first_token ? 1 : work.counts[slot] + 1;
+        work.counts[slot] = (work.counts[slot] & kept) + 1;
         work.slot_tokens[slot] =
-            first_token ? static_cast<std::int32_t>(t) : work.slot_tokens[slot];
-        add_row<Level>(tokens + t * dims, dims, first_token, work.sums + slot * dims);
+            (work.slot_tokens[slot] & kept) | (static_cast<std::int32_t>(t) & ~kept);
+        add_row<Level>(items[t], items.width, kept, sums + slot * items.width);
     }
     return n_slots;
 }
@@ -117,9 +113,9 @@ std::int32_t add_tokens(const float* tokens, std::int64_t n, const Encoder& enco
 /// Gives empty cells the slot of their nearest token: that of its pattern, if it is alone there,
 /// or one of its own. Returns the number of slots.
 template <class Level>
-std::int32_t fill_cells(const float* tokens, const Encoder& encoder, const std::uint32_t* patterns,
-                        const Workspace& work, std::int32_t n_slots) noexcept {
-    const std::int64_t n_cells = encoder.n_cells(), dims = encoder.hashes.n;
+std::int32_t fill_cells(const Items& items, const Encoder& encoder, const std::uint32_t* patterns,
+                        const Workspace& work, std::int32_t n_slots, float* sums) noexcept {
+    const std::int64_t n_cells = encoder.n_cells();
     const std::int32_t n_occupied = n_slots;
     for (std::int64_t x = 0; x < n_cells; ++x) {
         const std::int32_t slot = work.slots[x];
@@ -141,7 +137,7 @@ std::int32_t fill_cells(const float* tokens, const Encoder& encoder, const std::
             work.token_slots[token] = n_slots;
             work.slot_tokens[n_slots] = static_cast<std::int32_t>(token);
             work.counts[n_slots] = 1;
-            add_row<Level>(tokens + token * dims, dims, true, work.sums + n_slots * dims);
+            add_row<Level>(items[token], items.width, 0, sums + n_slots * items.width);
             ++n_slots;
         }
         work.slots[x] = work.token_slots[token];
@@ -155,14 +151,13 @@ std::int32_t fill_cells(const float* tokens, const Encoder& encoder, const std::
 /// Rows are multiplied in fours: what the last of them holds is never looked at.
 inline constexpr std::int64_t slot_step = 4;
 
-/// The slots' sums, projected, for documents divided by the number of their tokens.
+/// Slots' sums as numbers of blocks: projected where they are not, for documents divided by their
+/// tokens.
 template <class Level>
-void project(const Encoder& encoder, std::int64_t r, const Workspace& work,
-             std::int64_t n_slots) noexcept {
+void finish_slots(const Encoder& encoder, std::int64_t r, bool project, const Workspace& work,
+                  std::int64_t n_slots) noexcept {
     const std::int64_t dims = encoder.hashes.n, p = encoder.n_dims, n = n_slots - 1;
-    if (encoder.projections.data == nullptr) {
-        __builtin_memcpy(work.projected + p, work.sums + dims, n * dims * sizeof(float));
-    } else {
+    if (project) {
         multiply_all<Level>({work.sums + dims, dims, (n + slot_step - 1) / slot_step * slot_step,
                              dims, encoder.projections.data + r * p,
                              encoder.projections.stride_bytes / std::int64_t{sizeof(float)}, p,
@@ -171,37 +166,37 @@ void project(const Encoder& encoder, std::int64_t r, const Workspace& work,
     for (std::int64_t slot = 1; encoder.documents && slot < n_slots; ++slot) {
         const float scale = 1.0f / static_cast<float>(work.counts[slot]);
         float* row = work.projected + slot * p;
-        for (std::int64_t j = 0; j < p; ++j) {
-            row[j] *= scale;
-        }
-    }
-}
-
-/// Copies in registers where there are whole ones: most blocks are one or two.
-template <class Level>
-void copy(const float* from, std::int64_t count, float* to) noexcept {
-    using f32 = typename Level::f32;
-    std::int64_t i = 0;
-    for (; i + Level::lanes <= count; i += Level::lanes) {
-        store(to + i, load<f32>(from + i));
-    }
-    for (; i < count; ++i) {
-        to[i] = from[i];
+        for_lanes<Level::lanes>(p, [&]<class f32>(std::int64_t first) {
+            store(row + first, load<f32>(row + first) * scale);
+        });
     }
 }
 
 template <class Level>
-void blocks(const float* tokens, std::int64_t n, const Encoder& encoder, std::int64_t r,
+void blocks(const Items& items, std::int64_t n, const Encoder& encoder, std::int64_t r,
             const std::uint32_t* patterns, const Workspace& work, float* blocks) noexcept {
     const std::int64_t n_cells = encoder.n_cells(), p = encoder.n_dims;
-    std::int32_t n_slots = add_tokens<Level>(tokens, n, encoder, patterns, work);
+    const bool project = encoder.projections.data != nullptr && !items.projected;
+    float* sums = project ? work.sums : work.projected;
+    std::int32_t n_slots = add_items<Level>(items, n, encoder, patterns, work, sums);
     if (encoder.fill && n_slots <= n_cells) {
-        n_slots = fill_cells<Level>(tokens, encoder, patterns, work, n_slots);
+        n_slots = fill_cells<Level>(items, encoder, patterns, work, n_slots, sums);
     }
-    project<Level>(encoder, r, work, n_slots);
+    finish_slots<Level>(encoder, r, project, work, n_slots);
     for (std::int64_t c = 0; c < n_cells; ++c, blocks += p) {
-        copy<Level>(work.projected + work.slots[work.patterns_of_cells[c]] * p, p, blocks);
+        const float* row = work.projected + work.slots[work.patterns_of_cells[c]] * p;
+        for_lanes<Level::lanes>(p, [&]<class f32>(std::int64_t first) {
+            store(blocks + first, load<f32>(row + first));
+        });
     }
+}
+
+template <class Level>
+void project(const float* tokens, std::int64_t n, const Encoder& encoder, float* out) noexcept {
+    const std::int64_t dims = encoder.hashes.n, width = encoder.projections.width;
+    multiply_all<Level>({tokens, dims, n, dims, encoder.projections.data,
+                         encoder.projections.stride_bytes / std::int64_t{sizeof(float)}, width, out,
+                         width});
 }
 
 /// A row of floats as what the caller wants.
@@ -238,6 +233,7 @@ constexpr Kernels kernels_of(Isa isa) noexcept {
     return {.isa = isa,
             .widen = &widen<Level>,
             .patterns = &patterns<Level>,
+            .project = &project<Level>,
             .blocks = &blocks<Level>,
             .narrow = &narrow<Level>};
 }

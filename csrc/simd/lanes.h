@@ -26,6 +26,18 @@ void store(To* to, T vector) noexcept {
     __builtin_memcpy(to, &vector, sizeof vector);
 }
 
+/// Calls step<f32>(first) for all of n numbers: registers of `Lanes` of them, then halves.
+template <int Lanes, class Step>
+void for_lanes(std::int64_t n, Step step, std::int64_t first = 0) noexcept {
+    using f32 = typename Vector<Lanes>::f32;
+    for (; first + Lanes <= n; first += Lanes) {
+        step.template operator()<f32>(first);
+    }
+    if constexpr (Lanes > 1) {
+        for_lanes<Lanes / 2>(n, step, first);
+    }
+}
+
 /// One number in every lane; nothing is rounded, and the compiler leaves the difference out.
 template <class T>
 T broadcast(float number) noexcept {

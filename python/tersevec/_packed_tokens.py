@@ -106,11 +106,11 @@ class PackedTokens(Flat):
         self._ends.append(bags.offsets[1:] + self.n_tokens)
         self._show()
 
-    def chunks(self, n_bytes: int, most: int | None = None) -> Any:
+    def chunks(self, n_bytes: int, most: int | None = None, checked: bool = True) -> Any:
         """All bags at once, since they need neither a check nor a copy; or `most` of them."""
         if most is None:
             return iter((self.bags(0, len(self)),))
-        return super().chunks(n_bytes, most)
+        return super().chunks(n_bytes, most, checked)
 
     @property
     def tokens(self) -> Tokens:

@@ -69,10 +69,22 @@ private:
         return bits;
     }
 
+    Floats projected(const float* token, std::int64_t r) const {
+        if (projections.empty()) {
+            return Floats(token, token + batch.dims);
+        }
+        Floats out;
+        for (std::int64_t j = 0; j < encoder.n_dims; ++j) {
+            out.push_back(chain(token, projections.data() + r * encoder.n_dims + j, batch.dims,
+                                repetitions * encoder.n_dims));
+        }
+        return out;
+    }
+
     Floats block_of(std::int64_t i, std::int64_t r, std::uint32_t cell) const {
         const std::uint32_t wanted = cell ^ cell >> 1;
         Floats sum(batch.dims), block(encoder.n_dims);
-        const float *first = nullptr, *nearest = nullptr;
+        const float* nearest = nullptr;
         int count = 0, least = 99;
         for (std::int64_t t = batch.offsets[i]; t < batch.offsets[i + 1]; ++t) {
             const float* token = batch.numbers.data() + t * batch.dims;
@@ -84,17 +96,19 @@ private:
             for (std::int64_t j = 0; differing == 0 && j < batch.dims; ++j) {
                 sum[j] += token[j];
             }
+            const Floats own = differing == 0 ? projected(token, r) : Floats(encoder.n_dims);
+            for (std::int64_t j = 0; j < encoder.n_dims; ++j) {
+                block[j] += own[j];
+            }
             count += differing == 0;
-            first = differing == 0 && first == nullptr ? token : first;
         }
         if (count == 0 && encoder.fill && nearest != nullptr) {
             sum.assign(nearest, nearest + batch.dims);
+            block = projected(nearest, r);
         }
+        const bool first_projected = fde::projects_first(encoder, batch.view().length(i));
+        block = first_projected ? block : projected(sum.data(), r);
         for (std::int64_t j = 0; j < encoder.n_dims; ++j) {
-            block[j] = projections.empty()
-                           ? sum[j]
-                           : chain(sum.data(), projections.data() + r * encoder.n_dims + j,
-                                   batch.dims, repetitions * encoder.n_dims);
             block[j] *= encoder.documents && count > 1 ? 1.0f / static_cast<float>(count) : 1.0f;
         }
         return block;
