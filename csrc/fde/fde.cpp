@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
 #include <vector>
 
 #include "core/kernel_table.h"
+#include "core/lines.h"
 #include "core/parallel.h"
 
 namespace tersevec::fde {
@@ -39,21 +39,6 @@ std::vector<std::uint32_t> patterns_of_cells(const Encoder& encoder) {
     }
     return patterns;
 }
-
-/// Floats that start a cache line: registers of them lie in one each.
-class Lines {
-public:
-    explicit Lines(std::size_t count) : all_(new float[count + line]) {}
-    float* data() noexcept {
-        void* start = all_.get();
-        std::size_t space = line * sizeof(float);
-        return static_cast<float*>(std::align(line * sizeof(float), 0, start, space));
-    }
-
-private:
-    static constexpr std::size_t line = 16;
-    std::unique_ptr<float[]> all_;  // not initialised
-};
 
 /// One thread's memory and what it does with a document.
 class Worker {
@@ -174,12 +159,12 @@ private:
     std::vector<float> widened_;
     std::vector<std::uint32_t> all_patterns_;
     std::vector<float> projected_tokens_, row_, blocks_;
-    Lines hashes_;
+    Lines<float> hashes_;
     std::vector<std::uint8_t> bits_;
     std::vector<std::int32_t> slots_;
     std::vector<std::uint32_t> nearest_;
     std::vector<std::int32_t> token_slots_, slot_tokens_, counts_;
-    Lines sums_, projected_;
+    Lines<float> sums_, projected_;
     Workspace work_;
 };
 

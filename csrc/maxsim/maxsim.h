@@ -44,7 +44,7 @@ struct Run {
 
     std::int64_t id(std::int64_t i) const noexcept { return ids == nullptr ? first + i : ids[i]; }
 };
-inline constexpr std::int64_t scratch_tokens = 48;
+inline constexpr std::int64_t scratch_tokens = 36;
 inline std::int64_t scratch_floats(std::int64_t dims) noexcept {
     return scratch_tokens * (dims + 64);
 }

@@ -96,30 +96,39 @@ struct FloatTile {
                      Keep& keep) noexcept {
         const Tokens& tokens = run.documents->batch.tokens;
         const auto* columns = static_cast<const float*>(panel);
+        const auto* ahead = static_cast<const char*>(tokens.row(first));
         if constexpr (Type == TokenType::float32) {
-            see(static_cast<const float*>(tokens.row(first)), n, 0, tokens.dims, columns, keep);
+            const auto* rows = static_cast<const float*>(tokens.row(first));
+            see(rows, n, 0, tokens.dims, columns, ahead + most * tokens.dims * bytes, keep);
             return;
         }
         for (std::int64_t done = 0, count; done < n; done += count) {
             const std::int64_t left = n - done;
             count = left <= scratch_tokens ? left : scratch_tokens - most;  // never few at the end
             widen<Level>(tokens, first + done, count, run.scratch);
-            see(run.scratch, count, done, tokens.dims, columns, keep);
+            ahead += count * tokens.dims * bytes;
+            see(run.scratch, count, done, tokens.dims, columns, ahead, keep);
         }
     }
 
 private:
-    static void fetch(const float* rows, std::int64_t count) noexcept {
-        for (std::int64_t i = 0; i < count; i += 16) {
-            __builtin_prefetch(rows + i);
-        }
-    }
+    static constexpr std::int64_t bytes = token_bytes(Type);
 
+    /// As many bytes of tokens as are multiplied are fetched from `ahead` meanwhile: rows side by
+    /// side are no stream to a CPU, nor are documents that are not neighbours.
     template <int Rows, class Keep>
     static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
-                         const float* columns, Keep& keep) noexcept {
+                         const float* columns, const char* ahead, Keep& keep) noexcept {
+        constexpr std::int64_t line = 64, step = line / sizeof(float);
         f32 sums[Rows][registers] = {};
-        multiply<Level>(rows, dims, dims, columns, Width, sums);
+        for (std::int64_t t = 0; t < dims; t += step) {
+#pragma GCC unroll 16
+            for (std::int64_t i = 0; i < Rows * step * bytes; i += line) {
+                __builtin_prefetch(ahead + Rows * t * bytes + i);
+            }
+            multiply<Level>(rows + t, dims, dims - t < step ? dims - t : step, columns + t * Width,
+                            Width, sums);
+        }
 #pragma GCC unroll 16
         for (int r = 0; r < Rows; ++r) {
             keep.see(first + r, sums[r]);
@@ -129,24 +138,25 @@ private:
     /// Whole tiles, then what is left, and some before it once more: few rows are no faster.
     template <class Keep>
     static void see(const float* rows, std::int64_t n, std::int64_t first, std::int64_t dims,
-                    const float* columns, Keep& keep) noexcept {
+                    const float* columns, const char* ahead, Keep& keep) noexcept {
         constexpr int some = most < 4 ? most : 4;
+        const auto see_from = [&]<int Rows>(std::int64_t t) {
+            see_rows<Rows>(rows + t * dims, first + t, dims, columns, ahead + t * dims * bytes,
+                           keep);
+        };
         std::int64_t t = 0;
         for (; t + most <= n; t += most) {
-            if constexpr (Type == TokenType::float32) {  // rows side by side are no stream to a CPU
-                fetch(rows + (t + most) * dims, most * dims);
-            }
-            see_rows<most>(rows + t * dims, first + t, dims, columns, keep);
+            see_from.template operator()<most>(t);
         }
         for (; t < n; t += some) {
             if (n < some) {
                 for (; t < n; ++t) {
-                    see_rows<1>(rows + t * dims, first + t, dims, columns, keep);
+                    see_from.template operator()<1>(t);
                 }
                 return;
             }
             t = t + some <= n ? t : n - some;
-            see_rows<some>(rows + t * dims, first + t, dims, columns, keep);
+            see_from.template operator()<some>(t);
         }
     }
 };

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
-#include <memory>
 #include <vector>
 
 #include "core/kernel_table.h"
+#include "core/lines.h"
 #include "core/parallel.h"
 #include "maxsim/maxsim.h"
 
@@ -27,13 +27,11 @@ const Way& pick_way(TokenType type, Isa at_most) noexcept {
 class Panels {
 public:
     Panels(const float* tokens, std::int64_t n, std::int64_t dims, const Way& way)
-        : way_(way), n_(n) {
+        : way_(way),
+          n_(n),
+          memory_((n + way.widest - 1) / way.widest * way.panel_bytes(dims, way.widest)) {
         const std::int64_t whole = way.panel_bytes(dims, way.widest);
-        const std::int64_t count = (n + way.widest - 1) / way.widest;
-        memory_.resize(count * whole + line);
-        void* start = memory_.data();
-        std::size_t space = memory_.size();
-        auto* at = static_cast<std::byte*>(std::align(line, 0, start, space));
+        std::byte* at = memory_.data();
         for (std::int64_t i = 0; i < n; i += way.widest, at += whole) {
             const int width = n - i <= half_panel ? half_panel : way.widest;
             way.pack(tokens + i * dims, std::min<std::int64_t>(width, n - i), dims, width, at);
@@ -58,14 +56,13 @@ public:
     }
 
 private:
-    static constexpr std::size_t line = 64;
     struct Panel {
         const std::byte* data;
         int width;
     };
     const Way& way_;
     std::int64_t n_;
-    std::vector<std::byte> memory_;
+    Lines<std::byte> memory_;
     std::vector<Panel> panels_;
 };
 
@@ -151,7 +148,7 @@ private:
     Group group_;
     const Documents& documents_;
     Panels panels_;
-    std::vector<float> scratch_, best_;
+    Lines<float> scratch_, best_;
 };
 
 /// Ranges of documents of about equal work, several for each thread.
@@ -269,7 +266,7 @@ void matches(const Queries& queries, const Documents& documents, const std::int6
         const Candidates picked(candidates + q * per_query, per_query);
         const Panels panels(queries.tokens + start * dims, n, dims,
                             pick_way(documents.batch.tokens.type, at_most));
-        std::vector<float> scratch(scratch_floats(dims));
+        const Lines<float> scratch(scratch_floats(dims));
         std::vector<std::int32_t> found(panels.lanes());
         for (std::int64_t j = 0; j < picked.count(); ++j) {
             panels.positions({&documents, picked.ids.data() + j, 0, 1, scratch.data()},
