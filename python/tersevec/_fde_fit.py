@@ -45,10 +45,10 @@ def warn_if_shared(mean_cosine: float, centred: bool) -> None:
     """Warn where encodings without (another) center would be nearly alike."""
     if mean_cosine < _SHARED:
         return
-    what = "even without `center` " if centred else ""
+    what = "even after subtracting `center` " if centred else ""
     remedy = "fit without `center`" if centred else "from now on their mean, center_, is subtracted"
     warnings.warn(
-        f"tokens {what}share a direction (mean cosine {mean_cosine:.2f}), which makes encodings "
+        f"tokens share a direction {what}(mean cosine {mean_cosine:.2f}), which makes encodings "
         f"alike and ranks badly: {remedy}",
         UserWarning,
         stacklevel=3,
