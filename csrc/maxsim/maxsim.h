@@ -44,9 +44,8 @@ struct Run {
 
     std::int64_t id(std::int64_t i) const noexcept { return ids == nullptr ? first + i : ids[i]; }
 };
-inline constexpr std::int64_t scratch_tokens = 36;
 inline std::int64_t scratch_floats(std::int64_t dims) noexcept {
-    return scratch_tokens * (dims + 64);
+    return 2 * 24 * (dims + 64);  // two tiles of floats, or two of AMX
 }
 
 /// How tokens of one type are multiplied. `width` is half_panel or whole_panel query tokens.

@@ -96,36 +96,25 @@ struct FloatTile {
                      Keep& keep) noexcept {
         const Tokens& tokens = run.documents->batch.tokens;
         const auto* columns = static_cast<const float*>(panel);
-        const auto* ahead = static_cast<const char*>(tokens.row(first));
         if constexpr (Type == TokenType::float32) {
-            const auto* rows = static_cast<const float*>(tokens.row(first));
-            see(rows, n, 0, tokens.dims, columns, ahead + most * tokens.dims * bytes, keep);
-            return;
-        }
-        for (std::int64_t done = 0, count; done < n; done += count) {
-            const std::int64_t left = n - done;
-            count = left <= scratch_tokens ? left : scratch_tokens - most;  // never few at the end
-            widen<Level>(tokens, first + done, count, run.scratch);
-            ahead += count * tokens.dims * bytes;
-            see(run.scratch, count, done, tokens.dims, columns, ahead, keep);
+            see_floats(static_cast<const float*>(tokens.row(first)), n, tokens.dims, columns, keep);
+        } else {
+            see_halves(static_cast<const std::uint16_t*>(tokens.row(first)), n, tokens.dims,
+                       columns, run.scratch, keep);
         }
     }
 
 private:
-    static constexpr std::int64_t bytes = token_bytes(Type);
+    static constexpr int some = most < 4 ? most : 4;  // few rows are no faster than these
+    static constexpr std::int64_t step = 16;          // dimensions between other work
 
-    /// As many bytes of tokens as are multiplied are fetched from `ahead` meanwhile: rows side by
-    /// side are no stream to a CPU, nor are documents that are not neighbours.
-    template <int Rows, class Keep>
+    /// Calls meanwhile(t) before every step of dimensions.
+    template <int Rows, class Meanwhile, class Keep>
     static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
-                         const float* columns, const char* ahead, Keep& keep) noexcept {
-        constexpr std::int64_t line = 64, step = line / sizeof(float);
+                         const float* columns, Meanwhile meanwhile, Keep& keep) noexcept {
         f32 sums[Rows][registers] = {};
         for (std::int64_t t = 0; t < dims; t += step) {
-#pragma GCC unroll 16
-            for (std::int64_t i = 0; i < Rows * step * bytes; i += line) {
-                __builtin_prefetch(ahead + Rows * t * bytes + i);
-            }
+            meanwhile(t);
             multiply<Level>(rows + t, dims, dims - t < step ? dims - t : step, columns + t * Width,
                             Width, sums);
         }
@@ -135,28 +124,75 @@ private:
         }
     }
 
-    /// Whole tiles, then what is left, and some before it once more: few rows are no faster.
+    /// Fewer rows than a tile has, at most as many as there are before `end`: see_from(t, Rows).
+    template <class See>
+    static void see_last(std::int64_t t, std::int64_t end, std::int64_t before, See see) noexcept {
+        for (; t < end && end - before >= some; t += some) {
+            t = t + some <= end ? t : end - some;  // some once more
+            see.template operator()<some>(t);
+        }
+        for (; t < end; ++t) {
+            see.template operator()<1>(t);
+        }
+    }
+
+    /// The next rows are fetched meanwhile: side by side they are no stream to a CPU.
     template <class Keep>
-    static void see(const float* rows, std::int64_t n, std::int64_t first, std::int64_t dims,
-                    const float* columns, const char* ahead, Keep& keep) noexcept {
-        constexpr int some = most < 4 ? most : 4;
-        const auto see_from = [&]<int Rows>(std::int64_t t) {
-            see_rows<Rows>(rows + t * dims, first + t, dims, columns, ahead + t * dims * bytes,
-                           keep);
+    static void see_floats(const float* rows, std::int64_t n, std::int64_t dims,
+                           const float* columns, Keep& keep) noexcept {
+        const auto see = [&]<int Rows>(std::int64_t t) {
+            const float* ahead = rows + (t + most) * dims;
+            const auto fetch = [=](std::int64_t at) {
+#pragma GCC unroll 16
+                for (int line = 0; line < Rows; ++line) {
+                    __builtin_prefetch(ahead + Rows * at + step * line);
+                }
+            };
+            see_rows<Rows>(rows + t * dims, t, dims, columns, fetch, keep);
         };
         std::int64_t t = 0;
         for (; t + most <= n; t += most) {
-            see_from.template operator()<most>(t);
+            see.template operator()<most>(t);
         }
-        for (; t < n; t += some) {
-            if (n < some) {
-                for (; t < n; ++t) {
-                    see_from.template operator()<1>(t);
-                }
+        see_last(t, n, 0, see);
+    }
+
+    /// The next rows are widened meanwhile, in the other half of `scratch`.
+    template <class Keep>
+    static void see_halves(const std::uint16_t* halves, std::int64_t n, std::int64_t dims,
+                           const float* columns, float* scratch, Keep& keep) noexcept {
+        const std::int64_t half = (most * dims + step) / step * step;
+        float *now = scratch, *next = scratch + half;
+        std::int64_t start = 0, end = n < most ? n : most;  // what `now` holds
+        widen_halves<Level, Type>(halves, 0, end * dims, now);
+        for (std::int64_t t = 0; t < n; t += most) {
+            if (end - t < most) {
+                const auto see = [&]<int Rows>(std::int64_t row) {
+                    see_rows<Rows>(
+                        now + (row - start) * dims, row, dims, columns, [](std::int64_t) {}, keep);
+                };
+                see_last(t, end, start, see);
                 return;
             }
-            t = t + some <= n ? t : n - some;
-            see_from.template operator()<some>(t);
+            const std::int64_t left = n - end, count = left < most ? left : most;
+            const std::int64_t from = left > 0 && left < some ? n - some : end;
+            const std::uint16_t* source = halves + from * dims;
+            const std::int64_t total = (end + count - from) * dims;
+            const auto widen_some = [=](std::int64_t at) {
+#pragma GCC unroll 16
+                for (std::int64_t i = most * at; i < most * (at + step); i += Level::lanes) {
+                    if (i + Level::lanes <= total) {
+                        __builtin_prefetch(source + total + i);
+                        store(next + i, widen_register<Level, Type>(source + i));
+                    }
+                }
+            };
+            see_rows<most>(now, t, dims, columns, widen_some, keep);
+            widen_halves<Level, Type>(source, total / Level::lanes * Level::lanes, total, next);
+            start = from;
+            end += count;
+            float* const done = now;
+            now = next, next = done;
         }
     }
 };
