@@ -98,8 +98,7 @@ class FdeBase(Estimator):
     @property
     def output_dimension(self) -> int:
         """Numbers of an encoding."""
-        shape = self._check_parameters()
-        return shape.n_numbers if shape.final is None else shape.final
+        return self._check_parameters().width
 
     @property
     def n_features_in_(self) -> int:

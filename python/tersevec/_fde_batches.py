@@ -75,7 +75,7 @@ class FdeBatches(FdeBase):
     ) -> npt.NDArray[Any] | ScaledInt8:
         count = _threads.resolve(threads)
         bags = self._bags(tokens, offsets, lengths, scales)
-        rows, row_scales = results(out, dtype, len(bags), self.output_dimension)
+        rows, row_scales = results(out, dtype, len(bags), self._ready()[0].width)
         with bar(progress, len(bags), "encode", "document") as encoded:
             for chunk in bags.chunks(_token_bytes(count)):
                 part = slice(chunk.start, chunk.stop)

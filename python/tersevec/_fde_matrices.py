@@ -31,6 +31,11 @@ class Shape(NamedTuple):
         """Numbers of an encoding before the final sketch."""
         return self.n_repetitions * self.n_dims << self.n_bits
 
+    @property
+    def width(self) -> int:
+        """Numbers of an encoding."""
+        return self.n_numbers if self.final is None else self.final
+
 
 class Matrices(NamedTuple):
     """As the kernels take them; see `FdeKernels`."""

@@ -11,7 +11,7 @@ from tersevec import _arrays
 from tersevec._kernels import F32, ArrayIn
 from tersevec._results import ScaledInt8
 
-_DTYPES = ("float32", "float16", "int8")
+_DTYPES = tuple(map(np.dtype, ("float32", "float16", "int8")))
 
 
 def results(
@@ -22,8 +22,8 @@ def results(
         wanted = np.dtype(dtype)
     except TypeError:
         wanted = np.dtype(object)
-    if wanted.name not in _DTYPES:
-        raise ValueError(f"dtype: expected one of {', '.join(_DTYPES)}, got {dtype!r}")
+    if wanted not in _DTYPES:
+        raise ValueError(f"dtype: expected one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
     if out is None:
         scales = np.empty(n, np.float32) if wanted == np.int8 else None
         return np.empty((n, width), wanted), scales
