@@ -11,7 +11,7 @@ from tersevec import _arrays
 from tersevec._kernels import F32, ArrayIn
 from tersevec._results import ScaledInt8
 
-_DTYPES = tuple(np.dtype(name) for name in ("float32", "float16", "int8"))
+_DTYPES = tuple(map(np.dtype, ("float32", "float16", "int8")))
 
 
 def results(
