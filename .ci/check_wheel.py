@@ -12,6 +12,7 @@ NEEDED = (
     "tersevec/_numpy/hamming.py",
     "tersevec/data/LICENCES.md",
     "tersevec/data/text384.npz",
+    "tersevec/data/tokens64.npz",
     "tersevec/data/base_texts.tsv.gz",
     "tersevec/data/query_texts.tsv.gz",
 )

@@ -77,9 +77,15 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
         "rabitq 4 bits + re-rank 40",
         "Gamecube and Wii emulator",
         "* 0.658  dolphin-emu",
+        "300 WordNet entries as 4,861 token vectors of 64",
+        "then int8 MaxSim of 30 candidates",
     ):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= WIDTH
+    bags = re.findall(r"(\d+)% of the entries found", printed)
+    assert len(bags) == 2
+    assert min(map(int, bags)) >= 80
+    assert float(re.search(r"of exact search (0\.\d+)", printed)[1]) > 0.75
     rows = dict(re.findall(r"^(\S.*?) {2,}(\d.*)$", printed, re.M))
     sizes = {name: row.split()[0] for name, row in rows.items()}
     recall = {name: float(row.split()[1]) for name, row in rows.items()}

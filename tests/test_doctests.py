@@ -17,7 +17,7 @@ MODULES = sorted(
     if not module.name.endswith(("__main__", "_native", "_cli.plot"))
 )
 # Classes and functions that users import must show an example.
-SHOWN = ["tersevec.binary", "tersevec.pq"]
+SHOWN = ["tersevec.binary", "tersevec.muvera", "tersevec.pq"]
 
 
 @pytest.mark.parametrize("name", ["tersevec", *MODULES])

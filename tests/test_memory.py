@@ -69,6 +69,34 @@ def test_extra_memory_stays_below_64_mib(name, search, nq, k):
     assert extra < LIMIT
 
 
+ENCODING = """
+import numpy as np
+from tersevec.muvera import FixedDimensionalEncoder
+from tersevec.pq import ProductQuantizer
+def peak():
+    return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+rng = np.random.default_rng(0)
+n, d = {n}, 128
+tokens = rng.standard_normal((8 * n, d), dtype=np.float32).astype({dtype})
+offsets = np.arange(0, 8 * n + 1, 8)
+encoder, pq = FixedDimensionalEncoder(d), ProductQuantizer(1280, 4, metric="ip")
+pq.codebooks_ = rng.standard_normal((1280, 16, 8), dtype=np.float32)
+encoder.encode_documents(tokens[:8], offsets[:2], into=pq)
+before = peak()
+codes = encoder.encode_documents(tokens, offsets, into=pq, threads=4)
+print(peak() - before - codes.nbytes)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["np.float32", "np.float16", "np.float64"])
+@pytest.mark.parametrize("name", ["native", "numpy"])
+def test_encoding_into_codes_takes_the_codes_and_less_than_64_mib(name, dtype):
+    if name == "native" and _backend.native()[0] is None:
+        pytest.skip("native: the extension is not built")
+    code = ENCODING.format(n=6_000 if name == "native" else 2_000, dtype=dtype)
+    assert int(output(code, TERSEVEC_BACKEND=name, OPENBLAS_NUM_THREADS="1")) < LIMIT
+
+
 def test_the_measurement_would_see_64_mib():
     code = CODE.format(n=10_000, nq=1, k=1, search="[np.ones(9 << 20)[:1]]")
     assert int(output(code, TERSEVEC_BACKEND="numpy")) > LIMIT

@@ -32,14 +32,14 @@ constexpr std::array levels = {Isa::scalar};
 #endif
 
 #if defined(__x86_64__)
-/// Whether the CPU has int8 tiles and the system lets this process use them: Linux grants their
-/// state on request, for good.
+/// Whether the CPU multiplies tiles of int8 and of bfloat16, and the system lets this process use
+/// them: Linux grants their state on request, for good.
 bool tiles_granted() noexcept {
 #if defined(__linux__)
     unsigned a, b, c, features;
-    constexpr unsigned tile_and_int8 = 1u << 24 | 1u << 25;
+    constexpr unsigned bfloat16_tile_int8 = 1u << 22 | 1u << 24 | 1u << 25;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &features) == 0 ||
-        (features & tile_and_int8) != tile_and_int8) {
+        (features & bfloat16_tile_int8) != bfloat16_tile_int8) {
         return false;
     }
     constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM

@@ -18,7 +18,7 @@ enum class Isa : std::uint8_t {
     avx2,       ///< x86-64-v3: AVX2, BMI2, FMA
     avx512,     ///< x86-64-v4: AVX-512 F, BW, CD, DQ, VL
     avx512icl,  ///< v4 + VNNI, VBMI, VBMI2, BITALG, VPOPCNTDQ
-    amx,        ///< avx512icl + AMX tiles and their int8 products
+    amx,        ///< avx512icl + AMX tiles, their int8 and bfloat16 products
     neon,       ///< Armv8-A
     neondot,    ///< Armv8.2-A with the dot product instructions
 };

@@ -10,7 +10,9 @@
 
 namespace tersevec {
 
+void bind_fde(pybind11::module_& parent);
 void bind_hamming(pybind11::module_& parent);
+void bind_maxsim(pybind11::module_& parent);
 void bind_pqencode(pybind11::module_& parent);
 void bind_pqscan(pybind11::module_& parent);
 void bind_symdist(pybind11::module_& parent);
@@ -47,7 +49,9 @@ PYBIND11_MODULE(_native, module, pybind11::mod_gil_not_used(),
             return first_beyond(rows_of(x, "x"), limit);
         },
         "x"_a.noconvert(), "limit"_a);
+    bind_fde(module);
     bind_hamming(module);
+    bind_maxsim(module);
     bind_pqencode(module);
     bind_pqscan(module);
     bind_symdist(module);

@@ -15,7 +15,7 @@ from tersevec._kernels import F32, I64, ArrayIn
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
 FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64), BFLOAT16)
 
-_COMMON = "efdB?"  # dtype characters that need no second look: the floats, uint8, bool
+_COMMON = "efdB?bilq"  # dtype characters that need no second look
 
 _BLOCK_BYTES = (
     4 << 20

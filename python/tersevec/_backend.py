@@ -9,7 +9,9 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, overload
 
 from tersevec._numpy import checks as _numpy_checks
+from tersevec._numpy import fde as _numpy_fde
 from tersevec._numpy import hamming as _numpy_hamming
+from tersevec._numpy import maxsim as _numpy_maxsim
 from tersevec._numpy import pqencode as _numpy_pqencode
 from tersevec._numpy import pqscan as _numpy_pqscan
 from tersevec._numpy import symdist as _numpy_symdist
@@ -17,22 +19,33 @@ from tersevec._numpy import symdist as _numpy_symdist
 if TYPE_CHECKING:
     from tersevec._kernels import (
         F32,
+        FdeKernels,
         HammingKernels,
+        MaxsimKernels,
         PqencodeKernels,
         PqscanKernels,
         SymdistKernels,
     )
 
-    Kernels: TypeAlias = HammingKernels | PqencodeKernels | PqscanKernels | SymdistKernels
+    Kernels: TypeAlias = (
+        HammingKernels
+        | PqencodeKernels
+        | PqscanKernels
+        | SymdistKernels
+        | FdeKernels
+        | MaxsimKernels
+    )
 
 BACKENDS = ("native", "numpy", "cuda")
-Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "symdist"]
-FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "symdist")
+Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "symdist", "fde", "maxsim"]
+FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "symdist", "fde", "maxsim")
 _TWINS = {
     "hamming": _numpy_hamming,
     "pqencode": _numpy_pqencode,
     "pqscan": _numpy_pqscan,
     "symdist": _numpy_symdist,
+    "fde": _numpy_fde,
+    "maxsim": _numpy_maxsim,
 }
 ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
 
@@ -167,6 +180,10 @@ def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
 def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
 @overload
 def pick(family: Literal["symdist"]) -> SymdistKernels: ...
+@overload
+def pick(family: Literal["fde"]) -> FdeKernels: ...
+@overload
+def pick(family: Literal["maxsim"]) -> MaxsimKernels: ...
 @overload
 def pick(family: Family) -> Kernels: ...
 def pick(family: Family) -> Kernels:

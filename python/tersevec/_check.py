@@ -109,6 +109,16 @@ def positive(name: str, value: object, most: int = ROW_LIMIT) -> int:
     return number
 
 
+def between(name: str, value: object, least: int, most: int) -> int:
+    """An integer from `least` to `most`, of Python or NumPy; a bool is none."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}: expected an integer from {least} to {most}, got {value!r}")
+    number = operator.index(value)
+    if not least <= number <= most:
+        raise ValueError(f"{name}: expected an integer from {least} to {most}, got {number}")
+    return number
+
+
 def code_bits(name: str, value: object) -> int:
     """Bits of a sub-space that product codes may have."""
     if not isinstance(value, (int, np.integer)) or not 4 <= value <= 8:
@@ -136,13 +146,13 @@ def hamming_radius(radius: object, n_bytes: int) -> int:
     return min(bits, 8 * n_bytes)
 
 
-def float_radius(radius: object) -> float:
+def float_radius(radius: object, name: str = "radius") -> float:
     """A number, possibly infinite, but not NaN."""
     if isinstance(radius, (bool, np.bool_)) or not isinstance(radius, Real):
-        raise TypeError(f"radius: expected a number, got {radius!r}")
+        raise TypeError(f"{name}: expected a number, got {radius!r}")
     value = float(radius)
     if np.isnan(value):
-        raise ValueError("radius: expected a number, got NaN")
+        raise ValueError(f"{name}: expected a number, got NaN")
     return value
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tersevec._kernels_fde import FdeKernels
+from tersevec._kernels_maxsim import MaxsimKernels
 from tersevec._kernels_symdist import SymdistKernels
-from tersevec._types import F32, F64, I8, I32, I64, U8, U64, ArrayIn, Codes
+from tersevec._types import F32, F64, I8, I32, I64, U8, U64, ArrayIn, Codes, Tokens
 
 __all__ = [
     "F32",
@@ -23,10 +25,13 @@ __all__ = [
     "U64",
     "ArrayIn",
     "Codes",
+    "FdeKernels",
     "HammingKernels",
+    "MaxsimKernels",
     "PqencodeKernels",
     "PqscanKernels",
     "SymdistKernels",
+    "Tokens",
 ]
 
 

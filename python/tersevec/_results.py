@@ -64,6 +64,31 @@ class BoundedTopK(NamedTuple):
     upper: F32
 
 
+class ScaledInt8(NamedTuple):
+    """Rows of small integers, and what each row is to be multiplied with.
+
+    Attributes
+    ----------
+    values : ndarray of int8, shape (n, d)
+        From -127 to 127.
+    scales : ndarray of float32, shape (n,)
+        The largest magnitude of the row's numbers, divided by 127.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tersevec.muvera import FixedDimensionalEncoder
+    >>> encoder = FixedDimensionalEncoder(4, num_repetitions=1, num_simhash_projections=0,
+    ...                                   projection_type="identity")
+    >>> rows = encoder.encode_documents([np.diag([1.0, 2, 3, 4])], dtype="int8")
+    >>> rows.values, (rows.values * rows.scales[:, None]).round(2)
+    (array([[ 32,  64,  95, 127]], dtype=int8), array([[0.25, 0.5 , 0.75, 1.  ]], dtype=float32))
+    """
+
+    values: npt.NDArray[np.int8]
+    scales: F32
+
+
 def joined_hits(parts: list[tuple[I64, I64, F32]]) -> tuple[I64, I64, F32]:
     """The hits of all queries from (offsets, indices, values) of some queries each."""
     if len(parts) == 1:

@@ -18,3 +18,4 @@ I64: TypeAlias = npt.NDArray[np.int64]
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
 Codes: TypeAlias = npt.NDArray[Any]  # uint8 rows, or the blocked layout of the family
+Tokens: TypeAlias = npt.NDArray[Any]  # float32, float16, uint16 (bfloat16's bits) or int8 rows

@@ -3,8 +3,10 @@
 /// for CPUs that only an emulator has here. Buffers are exactly as large as the headers say.
 #include <cstdio>
 
+#include "parity_fde.h"
 #include "parity_hamming.h"
 #include "parity_keys.h"
+#include "parity_maxsim.h"
 #include "parity_pqencode.h"
 #include "parity_pqscan.h"
 #include "parity_products.h"
@@ -12,7 +14,9 @@
 
 int main() {
     tersevec::parity::check_keys();
+    tersevec::parity::check_fde();
     tersevec::parity::check_hamming();
+    tersevec::parity::check_maxsim();
     tersevec::parity::check_pqencode();
     tersevec::parity::check_pqscan();
     tersevec::parity::check_symdist();

@@ -1,9 +1,9 @@
-"""`python -m tersevec demo`: the comparison and two searches, on embeddings that ship with it."""
+"""`python -m tersevec demo`: the comparison and some searches, on embeddings that ship with it."""
 
 from __future__ import annotations
 
 import tersevec
-from tersevec._cli import demo_data
+from tersevec._cli import demo_data, demo_tokens
 from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, RECURRENT_LEVELS, subspace_counts
 from tersevec._cli.demo_data import DemoData
 from tersevec._cli.rows import Rows
@@ -32,6 +32,7 @@ def run() -> None:
     print(f"What {best.name} finds for two queries (* marks what is looked for):")
     for query in EXAMPLES:
         print("\n".join(_example(data, best, query)))
+    print("", *demo_tokens.lines(), sep="\n")
     print(
         "\nSo few vectors fit into a CPU's cache, where brute force is at its best.\n"
         "Your own arrays: python -m tersevec evaluate BASE.npy QUERIES.npy"

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The walk over documents, and products of floats, once for every level.
+///
+/// A way to multiply is a class `Tile` with
+///   static void each(const Run&, first, n, panel, keep): shows `keep` the values of tokens first
+///       to first + n - 1, ascending; a token may be shown again
+/// and `keep`, which lives in registers, takes what it wants of them.
+#pragma once
+
+#include "maxsim/maxsim.h"
+#include "simd/products.h"
+#include "simd/widen.h"
+
+namespace tersevec::maxsim {
+namespace {
+
+/// The largest values so far; NaN if one was not finite, which a maximum alone might hide.
+template <class Level, int Width>
+struct Maxima {
+    using f32 = typename Level::f32;
+    static constexpr int registers = Width / Level::lanes;
+    f32 best[registers], zero[registers];
+
+    Maxima() noexcept {
+        for (int c = 0; c < registers; ++c) {
+            best[c] = broadcast<f32>(-__builtin_inff());
+            zero[c] = f32{};
+        }
+    }
+    void see(std::int64_t, const f32 (&values)[registers]) noexcept {
+#pragma GCC unroll 4
+        for (int c = 0; c < registers; ++c) {
+            best[c] = Level::max(best[c], values[c]);
+            zero[c] = Level::multiply_add(values[c], f32{}, zero[c]);
+        }
+    }
+    void keep(float* out) const noexcept {
+        for (int c = 0; c < registers; ++c) {
+            store(out + c * Level::lanes, best[c] + zero[c]);
+        }
+    }
+};
+
+/// And the first token of each.
+template <class Level, int Width>
+struct Positions {
+    using f32 = typename Level::f32;
+    using i32 = typename Vector<Level::lanes>::i32;
+    static constexpr int registers = Width / Level::lanes;
+    f32 best[registers];
+    i32 at[registers];
+
+    Positions() noexcept {
+        for (int c = 0; c < registers; ++c) {
+            best[c] = broadcast<f32>(-__builtin_inff());
+            at[c] = i32{} - 1;
+        }
+    }
+    void see(std::int64_t token, const f32 (&values)[registers]) noexcept {
+        for (int c = 0; c < registers; ++c) {
+            const i32 better = (i32)(values[c] > best[c]);
+            best[c] = (f32)(((i32)values[c] & better) | ((i32)best[c] & ~better));
+            at[c] = ((i32{} + static_cast<std::int32_t>(token)) & better) | (at[c] & ~better);
+        }
+    }
+    void keep(std::int32_t* out) const noexcept {
+        for (int c = 0; c < registers; ++c) {
+            store(out + c * Level::lanes, at[c]);
+        }
+    }
+};
+
+template <class Tile, class Keep, class Out>
+void for_documents(const Run& run, const void* panel, Out* out, std::int64_t stride) noexcept {
+    const Tile tile(run);
+    for (std::int64_t i = 0; i < run.count; ++i, out += stride) {
+        const Ragged& batch = run.documents->batch;
+        const std::int64_t id = run.id(i);
+        Keep keep;
+        tile.each(run, batch.offsets[id], batch.length(id), panel, keep);
+        keep.keep(out);
+    }
+}
+
+/// Tokens of any type but int8, as floats.
+template <class Level, int Width, TokenType Type>
+struct FloatTile {
+    static constexpr int registers = Width / Level::lanes;
+    static constexpr int most = Level::accumulators / registers;
+    using f32 = typename Level::f32;
+
+    explicit FloatTile(const Run&) noexcept {}
+
+    template <class Keep>
+    static void each(const Run& run, std::int64_t first, std::int64_t n, const void* panel,
+                     Keep& keep) noexcept {
+        const Tokens& tokens = run.documents->batch.tokens;
+        const auto* columns = static_cast<const float*>(panel);
+        if constexpr (Type == TokenType::float32) {
+            see_floats(static_cast<const float*>(tokens.row(first)), n, tokens.dims, columns, keep);
+        } else {
+            see_halves(static_cast<const std::uint16_t*>(tokens.row(first)), n, tokens.dims,
+                       columns, run.scratch, keep);
+        }
+    }
+
+private:
+    static constexpr int some = most < 4 ? most : 4;  // few rows are no faster than these
+    static constexpr std::int64_t step = 16;          // dimensions between other work
+
+    /// Calls meanwhile(t) before every step of dimensions.
+    template <int Rows, class Meanwhile, class Keep>
+    static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
+                         const float* columns, Meanwhile meanwhile, Keep& keep) noexcept {
+        f32 sums[Rows][registers] = {};
+        for (std::int64_t t = 0; t < dims; t += step) {
+            meanwhile(t);
+            multiply<Level>(rows + t, dims, dims - t < step ? dims - t : step, columns + t * Width,
+                            Width, sums);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < Rows; ++r) {
+            keep.see(first + r, sums[r]);
+        }
+    }
+
+    /// Fewer rows than a tile has, at most as many as there are before `end`: see_from(t, Rows).
+    template <class See>
+    static void see_last(std::int64_t t, std::int64_t end, std::int64_t before, See see) noexcept {
+        for (; t < end && end - before >= some; t += some) {
+            t = t + some <= end ? t : end - some;  // some once more
+            see.template operator()<some>(t);
+        }
+        for (; t < end; ++t) {
+            see.template operator()<1>(t);
+        }
+    }
+
+    /// The next rows are fetched meanwhile: side by side they are no stream to a CPU.
+    template <class Keep>
+    static void see_floats(const float* rows, std::int64_t n, std::int64_t dims,
+                           const float* columns, Keep& keep) noexcept {
+        const auto see = [&]<int Rows>(std::int64_t t) {
+            const float* ahead = rows + (t + most) * dims;
+            const auto fetch = [=](std::int64_t at) {
+#pragma GCC unroll 16
+                for (int line = 0; line < Rows; ++line) {
+                    __builtin_prefetch(ahead + Rows * at + step * line);
+                }
+            };
+            see_rows<Rows>(rows + t * dims, t, dims, columns, fetch, keep);
+        };
+        std::int64_t t = 0;
+        for (; t + most <= n; t += most) {
+            see.template operator()<most>(t);
+        }
+        see_last(t, n, 0, see);
+    }
+
+    /// The next rows are widened meanwhile, in the other half of `scratch`.
+    template <class Keep>
+    static void see_halves(const std::uint16_t* halves, std::int64_t n, std::int64_t dims,
+                           const float* columns, float* scratch, Keep& keep) noexcept {
+        const std::int64_t half = (most * dims + step) / step * step;
+        float *now = scratch, *next = scratch + half;
+        std::int64_t start = 0, end = n < most ? n : most;  // what `now` holds
+        widen_halves<Level, Type>(halves, 0, end * dims, now);
+        for (std::int64_t t = 0; t < n; t += most) {
+            if (end - t < most) {
+                const auto see = [&]<int Rows>(std::int64_t row) {
+                    see_rows<Rows>(
+                        now + (row - start) * dims, row, dims, columns, [](std::int64_t) {}, keep);
+                };
+                see_last(t, end, start, see);
+                return;
+            }
+            const std::int64_t left = n - end, count = left < most ? left : most;
+            const std::int64_t from = left > 0 && left < some ? n - some : end;
+            const std::uint16_t* source = halves + from * dims;
+            const std::int64_t total = (end + count - from) * dims;
+            const auto widen_some = [=](std::int64_t at) {
+#pragma GCC unroll 16
+                for (std::int64_t i = most * at; i < most * (at + step); i += Level::lanes) {
+                    if (i + Level::lanes <= total) {
+                        __builtin_prefetch(source + total + i);
+                        store(next + i, widen_register<Level, Type>(source + i));
+                    }
+                }
+            };
+            see_rows<most>(now, t, dims, columns, widen_some, keep);
+            widen_halves<Level, Type>(source, total / Level::lanes * Level::lanes, total, next);
+            start = from;
+            end += count;
+            float* const done = now;
+            now = next, next = done;
+        }
+    }
+};
+
+inline std::int64_t float_panel_bytes(std::int64_t dims, int width) noexcept {
+    return dims * width * std::int64_t{sizeof(float)};
+}
+
+template <bool Rounded>
+void pack_floats(const float* tokens, std::int64_t n, std::int64_t dims, int width,
+                 void* panel) noexcept {
+    auto* out = static_cast<float*>(panel);
+    for (std::int64_t t = 0; t < dims; ++t, out += width) {
+        for (int lane = 0; lane < width; ++lane) {
+            const float number = lane < n ? tokens[lane * dims + t] : 0.0f;
+            out[lane] = Rounded ? from_bfloat16(to_bfloat16(number)) : number;
+        }
+    }
+}
+
+/// Whole panels are for levels that hold one in two registers.
+template <class Level>
+inline constexpr int widest = 2 * Level::lanes == whole_panel ? whole_panel : half_panel;
+
+/// Calls a tile of the panel's width.
+template <class Level, template <int> class Tile>
+void maxima(const Run& run, const void* panel, int width, float* best,
+            std::int64_t stride) noexcept {
+    if (width == half_panel) {
+        for_documents<Tile<half_panel>, Maxima<Level, half_panel>>(run, panel, best, stride);
+    } else {
+        for_documents<Tile<widest<Level>>, Maxima<Level, widest<Level>>>(run, panel, best, stride);
+    }
+}
+template <class Level, template <int> class Tile>
+void positions(const Run& run, const void* panel, int width, std::int32_t* at,
+               std::int64_t stride) noexcept {
+    if (width == half_panel) {
+        for_documents<Tile<half_panel>, Positions<Level, half_panel>>(run, panel, at, stride);
+    } else {
+        for_documents<Tile<widest<Level>>, Positions<Level, widest<Level>>>(run, panel, at, stride);
+    }
+}
+
+template <class Level, TokenType Type>
+struct Floats {
+    template <int Width>
+    using Tile = FloatTile<Level, Width, Type>;
+    static constexpr Way way{widest<Level>, &float_panel_bytes,
+                             &pack_floats<Type == TokenType::bfloat16>, &maxima<Level, Tile>,
+                             &positions<Level, Tile>};
+};
+
+template <class Level>
+constexpr Kernels kernels_of(Isa isa, const Way* int8) noexcept {
+    return {.isa = isa,
+            .float32 = &Floats<Level, TokenType::float32>::way,
+            .float16 = &Floats<Level, TokenType::float16>::way,
+            .bfloat16 = &Floats<Level, TokenType::bfloat16>::way,
+            .int8 = int8};
+}
+
+}  // namespace
+}  // namespace tersevec::maxsim

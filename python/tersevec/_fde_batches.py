@@ -1,0 +1,117 @@
+"""Batches of bags through the `fde` kernels: into the caller's arrays, or into codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _backend, _threads
+from tersevec._fde_base import FdeBase
+from tersevec._fde_out import given_back, results
+from tersevec._kernels import F32, ArrayIn
+from tersevec._numpy.tokens import widened
+from tersevec._progress import bar
+from tersevec._ragged import Bags, Ragged
+from tersevec._ragged_in import ragged
+from tersevec._results import ScaledInt8
+
+_TOKEN_BYTES = 4 << 20  # of tokens as float32, for each thread, that a kernel gets at once
+_THREADS = 4  # whose tokens count
+_CODED = 8 << 20  # bytes of encodings that wait for a quantiser
+
+
+class FdeBatches(FdeBase):
+    """Tokens in, rows or codes out."""
+
+    def _bags(self, tokens: ArrayIn, offsets: ArrayIn, lengths: ArrayIn, scales: ArrayIn) -> Ragged:
+        d = self._ready()[0].d
+        return ragged("tokens", tokens, offsets, lengths=lengths, scales=scales, dim=d)
+
+    def _encode(
+        self,
+        bags: Bags,
+        documents: bool,
+        out: npt.NDArray[Any],
+        out_scales: F32 | None,
+        threads: int,
+    ) -> None:
+        """Write the encodings of some bags."""
+        shape, matrices = self._ready()
+        tokens, scales = bags.tokens, bags.scales
+        center = self._center(shape.d)
+        if center is not None:
+            tokens, scales = widened(tokens, scales) - center, None
+        _backend.pick("fde").encode(
+            tokens,
+            scales,
+            bags.offsets,
+            matrices.hashes,
+            matrices.projections,
+            shape.n_repetitions,
+            shape.n_bits,
+            shape.n_dims,
+            documents,
+            documents and bool(self.fill_empty_partitions),
+            matrices.buckets,
+            matrices.signs,
+            out,
+            out_scales,
+            threads,
+        )
+
+    def _encoded(
+        self,
+        tokens: ArrayIn,
+        offsets: ArrayIn,
+        lengths: ArrayIn,
+        scales: ArrayIn,
+        documents: bool,
+        out: ArrayIn,
+        dtype: npt.DTypeLike,
+        threads: int | None,
+        progress: bool,
+    ) -> npt.NDArray[Any] | ScaledInt8:
+        count = _threads.resolve(threads)
+        bags = self._bags(tokens, offsets, lengths, scales)
+        rows, row_scales = results(out, dtype, len(bags), self._ready()[0].width)
+        with bar(progress, len(bags), "encode", "document") as encoded:
+            for chunk in bags.chunks(_token_bytes(count)):
+                part = slice(chunk.start, chunk.stop)
+                mine = None if row_scales is None else row_scales[part]
+                self._encode(chunk, documents, rows[part], mine, count)
+                encoded(chunk.stop - chunk.start)
+        return given_back(rows, row_scales)
+
+    def _coded(
+        self,
+        tokens: ArrayIn,
+        offsets: ArrayIn,
+        lengths: ArrayIn,
+        scales: ArrayIn,
+        into: Any,
+        threads: int | None,
+        progress: bool,
+    ) -> npt.NDArray[Any]:
+        """The codes of documents: a block of encodings is made, encoded, and overwritten."""
+        if not callable(getattr(into, "encode", None)):
+            raise TypeError(f"into: expected a quantiser that encodes, got {into!r}")
+        count = _threads.resolve(threads)
+        bags = self._bags(tokens, offsets, lengths, scales)
+        width = self._ready()[0].width
+        block = np.empty((min(len(bags), max(1, _CODED // (4 * width))), width), np.float32)
+        empty = into.encode(block[:0])
+        codes = np.empty((len(bags), *empty.shape[1:]), empty.dtype)
+        with bar(progress, len(bags), "encode", "document") as encoded:
+            for chunk in bags.chunks(_token_bytes(count), len(block)):
+                rows = block[: chunk.stop - chunk.start]
+                self._encode(chunk, True, rows, None, count)
+                codes[chunk.start : chunk.stop] = into.encode(rows)
+                encoded(len(rows))
+        return codes
+
+
+def _token_bytes(threads: int) -> int:
+    """How many bytes of tokens a kernel gets at once."""
+    return _TOKEN_BYTES * min(threads, _THREADS)

@@ -1,0 +1,57 @@
+"""Where encodings go: the caller's arrays, or new ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _arrays
+from tersevec._kernels import F32, ArrayIn
+from tersevec._results import ScaledInt8
+
+_DTYPES = tuple(map(np.dtype, ("float32", "float16", "int8")))
+
+
+def results(
+    out: ArrayIn, dtype: npt.DTypeLike, n: int, width: int
+) -> tuple[npt.NDArray[Any], F32 | None]:
+    """Rows (n, width) of this type, and scales (n,) with int8."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        wanted = np.dtype(object)
+    if wanted not in _DTYPES:
+        raise ValueError(f"dtype: expected one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
+    if out is None:
+        scales = np.empty(n, np.float32) if wanted == np.int8 else None
+        return np.empty((n, width), wanted), scales
+    if wanted == np.int8:
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TypeError(
+                "out: expected a pair of int8 rows and float32 scales with dtype='int8', got "
+                f"{_arrays.describe(out)}"
+            )
+        return (
+            _writable("out[0]", out[0], wanted, (n, width)),
+            _writable("out[1]", out[1], np.dtype(np.float32), (n,)),
+        )
+    return _writable("out", out, wanted, (n, width)), None
+
+
+def _writable(
+    name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """The caller's array, if kernels can write it."""
+    expected = f"{name}: expected a writable, C-contiguous array of {dtype} and shape {shape}"
+    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+        raise TypeError(f"{expected}, got {_arrays.describe(x)}")
+    if x.shape != shape or not x.flags.c_contiguous or not x.flags.writeable:
+        raise ValueError(f"{expected}, got {_arrays.describe(x)}")
+    return x
+
+
+def given_back(rows: npt.NDArray[Any], scales: F32 | None) -> npt.NDArray[Any] | ScaledInt8:
+    """What the caller gets."""
+    return rows if scales is None else ScaledInt8(rows, scales)

@@ -1,0 +1,175 @@
+"""Ragged batches in: what people hold becomes a `Ragged`, or a clear refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _arrays, _check
+from tersevec._arrays import describe
+from tersevec._kernels import I64, ArrayIn
+from tersevec._ragged import Flat, Listed, Padded, Ragged
+from tersevec._token_rows import MOST_DIMENSIONS, checked_scales, token_array
+
+
+def ragged(
+    name: str,
+    x: ArrayIn,
+    offsets: ArrayIn = None,
+    *,
+    lengths: ArrayIn = None,
+    scales: ArrayIn = None,
+    dim: int | None = None,
+) -> Ragged:
+    """Bags of tokens, of `dim` dimensions where that is known.
+
+    Parameters
+    ----------
+    x : the tokens
+        An array (tokens, d) with `offsets`, or a pair of both; an array for each bag in a list; an
+        array (bags, L, d) with `lengths`, or a pair of both; an array (tokens, d) that is one bag;
+        or a `Ragged`, which is returned as it is.
+    offsets : integers (bags + 1,), optional
+    lengths : integers (bags,), optional
+    scales : floats, optional
+        For int8, one for each token: (tokens,), with padded tokens (bags, L).
+    """
+    if isinstance(x, Ragged):
+        _refuse_more(name, offsets, lengths, scales)
+        _width(name, x.dim, x, dim)
+        return x
+    where = "offsets", "lengths"
+    if _is_pair(name, x):
+        _refuse_more(name, offsets, lengths)
+        x, extent = x
+        offsets, lengths = (None, extent) if _arrays.view(name, x).ndim == 3 else (extent, None)
+        where = f"{name}[1] (offsets)", f"{name}[1] (lengths)"
+    elif isinstance(x, (list, tuple)) and not (len(x) and token_array(name, x[0]).ndim == 1):
+        _refuse_more(name, offsets, lengths)
+        return _listed(name, x, scales, dim)
+    array = token_array(name, x)
+    if array.ndim == 3:
+        return _padded(name, array, lengths, scales, dim, where[1])
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name}: expected tokens of shape (?, {'?' if dim is None else dim}), got "
+            f"{describe(array)}"
+        )
+    if lengths is not None:
+        raise ValueError(f"{where[1]}: goes with padded tokens (?, ?, ?), got {describe(array)}")
+    _width(name, array.shape[1], array, dim)
+    if offsets is None:
+        bounds = np.array([0, len(array)], np.int64)
+    else:
+        bounds = _checked_offsets(where[0], offsets, len(array))
+    return Flat(name, array, bounds, checked_scales("scales", scales, array, len(array)))
+
+
+def _is_pair(name: str, x: ArrayIn) -> bool:
+    """Whether this is (tokens, offsets) or (padded tokens, lengths), not a tuple of two bags."""
+    if not isinstance(x, tuple) or len(x) != 2:
+        return False
+    second = _arrays.view(f"{name}[1]", x[1])
+    return second.ndim == 1 and second.dtype.kind in "iu"
+
+
+def _refuse_more(name: str, *rest: ArrayIn) -> None:
+    """The bags' ends are known from the tokens' form: nothing else may name them."""
+    if any(more is not None for more in rest):
+        raise ValueError(f"{name}: expected no offsets, lengths or scales beside such tokens")
+
+
+def _width(name: str, found: int, x: object, dim: int | None) -> None:
+    if dim is not None and found != dim:
+        raise ValueError(f"{name}: expected tokens of {dim} dimensions, got {found}: {_shown(x)}")
+    if not 1 <= found <= MOST_DIMENSIONS:
+        raise ValueError(f"{name}: expected tokens of 1 to 2**16 dimensions, got {_shown(x)}")
+
+
+def _shown(x: object) -> str:
+    return repr(x) if isinstance(x, Ragged) else describe(x)
+
+
+def _listed(name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None) -> Ragged:
+    if len(x) == 0:
+        if dim is None:
+            raise ValueError(f"{name}: expected at least one array in a list")
+        return Listed(name, [], dim)
+    arrays = [token_array(f"{name}[{i}]", bag) for i, bag in enumerate(x)]
+    first = arrays[0]
+    for i, bag in enumerate(arrays):
+        if bag.ndim != 2:
+            raise ValueError(f"{name}[{i}]: expected tokens of shape (?, ?), got {describe(bag)}")
+        width = first.shape[1] if dim is None else dim
+        _width(f"{name}[{i}]", bag.shape[1], bag, width)
+        if bag.dtype != first.dtype:
+            raise TypeError(
+                f"{name}[{i}]: expected the type of {name}[0], {describe(first)}, got "
+                f"{describe(bag)}"
+            )
+    _check.rows_within_limit(name, len(arrays))
+    total = sum(len(bag) for bag in arrays)
+    return Listed(name, arrays, first.shape[1], checked_scales("scales", scales, first, total))
+
+
+def _padded(
+    name: str,
+    array: npt.NDArray[Any],
+    lengths: ArrayIn,
+    scales: ArrayIn,
+    dim: int | None,
+    where: str,
+) -> Ragged:
+    n, most, width = array.shape
+    _width(name, width, array, dim)
+    if lengths is None:
+        raise ValueError(
+            f"lengths: expected the tokens of each bag with padded tokens, got None beside "
+            f"{describe(array)}"
+        )
+    _check.rows_within_limit(name, n)
+    counts = _integers(where, lengths, f"({n},)")
+    if counts.shape != (n,):
+        raise ValueError(f"{where}: expected integers of shape ({n},), got {describe(counts)}")
+    bad = np.flatnonzero((counts < 0) | (counts > most))
+    if len(bad):
+        raise ValueError(
+            f"{where}: expected 0 to {most} tokens in each bag, got {counts[bad[0]]} in bag "
+            f"{bad[0]}"
+        )
+    return Padded(name, array, counts, checked_scales("scales", scales, array, n, most))
+
+
+def _integers(name: str, x: ArrayIn, shape: str) -> I64:
+    array = _arrays.view(name, x)
+    if array.size == 0:  # an empty list has no type of its own
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
+        raise TypeError(f"{name}: expected integers of shape {shape}, got {describe(array)}")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _checked_offsets(name: str, x: ArrayIn, n_tokens: int) -> I64:
+    """Where each bag begins, and the number of tokens: int64, from 0, not decreasing."""
+    offsets = _integers(name, x, "(bags + 1,)")
+    if offsets.ndim != 1 or len(offsets) == 0:
+        raise ValueError(f"{name}: expected integers of shape (bags + 1,), got {describe(offsets)}")
+    _check.rows_within_limit(name, len(offsets) - 1)
+    if offsets[0] != 0:
+        raise ValueError(f"{name}: expected the first one to be 0, got {offsets[0]}")
+    down = np.flatnonzero(offsets[1:] < offsets[:-1])
+    if len(down):
+        i = int(down[0])
+        raise ValueError(
+            f"{name}: expected none below the one before, got {offsets[i + 1]} after {offsets[i]} "
+            f"at {i + 1}"
+        )
+    if offsets[-1] != n_tokens:
+        raise ValueError(
+            f"{name}: expected the last one to be the number of tokens, {n_tokens}, got "
+            f"{offsets[-1]}"
+        )
+    return offsets

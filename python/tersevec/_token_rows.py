@@ -1,0 +1,94 @@
+"""Rows of token vectors: the types they may have, the kernels' layout, and bad numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _arrays, _backend, _check
+from tersevec._arrays import BFLOAT16, FLOATS, describe
+from tersevec._kernels import F32, ArrayIn, Tokens
+
+MOST_DIMENSIONS = 1 << 16
+LARGEST = 1e15  # numbers up to this cannot overflow a float32 score
+_BFLOAT16_MOST = int(np.float32(LARGEST).view(np.uint32)) >> 16
+_FLOAT16_MOST = 0x7BFF
+_BLOCK = 1 << 20  # numbers that are looked at at once
+
+
+def token_array(name: str, x: ArrayIn) -> npt.NDArray[Any]:
+    """Any array of numbers that tokens may be made of, of any shape and strides."""
+    array = _arrays.view_floats(name, x)
+    if array.dtype not in FLOATS and array.dtype != np.int8:
+        raise TypeError(
+            f"{name}: expected float16, bfloat16, float32, float64, or int8 with scales, got "
+            f"{describe(array)}"
+        )
+    return array
+
+
+def in_layout(rows: npt.NDArray[Any]) -> bool:
+    """Whether kernels can read these rows as they are."""
+    return rows.dtype != np.float64 and rows.flags.c_contiguous
+
+
+def layout(rows: npt.NDArray[Any]) -> Tokens:
+    """The rows as kernels read them; a copy only where it must be."""
+    if rows.dtype == BFLOAT16:
+        rows = rows["bfloat16"]
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ascontiguousarray(rows, np.float32 if rows.dtype == np.float64 else rows.dtype)
+
+
+def first_beyond(tokens: Tokens) -> int:
+    """The first row of floats that holds NaN or a number beyond LARGEST, -1 if there is none."""
+    step = max(1, _BLOCK // tokens.shape[1])
+    for start in range(0, len(tokens), step):
+        block = tokens[start : start + step]
+        if block.dtype == np.float32:
+            row = _backend.first_beyond(block, LARGEST)
+        else:
+            row = _first_large(block)
+        if row >= 0:
+            return start + row
+    return -1
+
+
+def _first_large(tokens: Tokens) -> int:
+    """`first_beyond` of 16-bit floats, whose bits without the sign are in the numbers' order."""
+    most = _FLOAT16_MOST if tokens.dtype == np.float16 else _BFLOAT16_MOST
+    bits = tokens.view(np.uint16) & np.uint16(0x7FFF)
+    return -1 if bits.max(initial=0) <= most else int((bits > most).any(axis=1).argmax())
+
+
+def refuse(name: str, row: int, token: Tokens) -> None:
+    """Say what is wrong with one token, (1, d), that `first_beyond` found."""
+    floats = token.view(BFLOAT16) if token.dtype == np.uint16 else token
+    for _, block in _arrays.float_blocks(floats):
+        _check.finite(name, block, row, LARGEST)
+
+
+def checked_scales(name: str, x: ArrayIn, tokens: npt.NDArray[Any], *shape: int) -> F32 | None:
+    """What int8 tokens are multiplied with, float32 of this shape; None for floats."""
+    if tokens.dtype != np.int8:
+        if x is not None:
+            raise ValueError(f"{name}: expected None, since only int8 tokens have scales")
+        return None
+    if x is None:
+        raise TypeError(
+            f"{name}: expected floats of shape {shape} with int8 tokens, got None; `maxsim` takes "
+            "them from maxsim_pack(..., scales=...)"
+        )
+    array = _arrays.view_floats(name, x)
+    if array.dtype not in FLOATS:
+        raise TypeError(f"{name}: expected floats of shape {shape}, got {describe(array)}")
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected floats of shape {shape}, got {describe(array)}")
+    column = array.reshape(-1, 1)
+    numbers = np.empty(len(column), np.float32)
+    for start, block in _arrays.float_blocks(column):
+        _check.finite(name, block, start, LARGEST / 128)
+        numbers[start : start + len(block)] = block[:, 0]
+    return numbers.reshape(shape)
