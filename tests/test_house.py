@@ -18,11 +18,12 @@ if not (ROOT / "csrc").is_dir():
 
 FAMILIES = _backend.FAMILIES
 # Levels without rows of their own: only products of bytes have instructions at `amx` and `neondot`,
-# and what trains and encodes works on floats, for which the last AVX-512 levels bring nothing new.
+# and what works on floats finds nothing new in the last AVX-512 levels.
 ABSENT = {
     "hamming": {"amx", "neondot"},
     "pqencode": {"avx512icl", "amx", "neondot"},
     "pqscan": {"amx", "neondot"},
+    "sparseproj": {"avx512icl", "amx", "neondot"},
     "symdist": set(),
 }
 ARCHITECTURES = (("sse4", "avx2", "avx512", "avx512icl", "amx"), ("neon", "neondot"))
@@ -36,7 +37,13 @@ SOURCES = sorted(
 )
 CPP = [path for path in SOURCES if path.suffix in (".cpp", ".h", ".cu", ".cuh")]
 PYTHON = [path for path in SOURCES if path.suffix in (".py", ".pyi")]
-PUBLIC_MODULES = ("tersevec", "tersevec.binary", "tersevec.pq")
+PUBLIC_MODULES = (
+    "tersevec",
+    "tersevec.binary",
+    "tersevec.graph",
+    "tersevec.pq",
+    "tersevec.projection",
+)
 
 
 def name_of(path):

@@ -13,6 +13,7 @@ namespace tersevec {
 void bind_hamming(pybind11::module_& parent);
 void bind_pqencode(pybind11::module_& parent);
 void bind_pqscan(pybind11::module_& parent);
+void bind_sparseproj(pybind11::module_& parent);
 void bind_symdist(pybind11::module_& parent);
 
 }  // namespace tersevec
@@ -50,5 +51,6 @@ PYBIND11_MODULE(_native, module, pybind11::mod_gil_not_used(),
     bind_hamming(module);
     bind_pqencode(module);
     bind_pqscan(module);
+    bind_sparseproj(module);
     bind_symdist(module);
 }

@@ -12,6 +12,7 @@ from tersevec._numpy import checks as _numpy_checks
 from tersevec._numpy import hamming as _numpy_hamming
 from tersevec._numpy import pqencode as _numpy_pqencode
 from tersevec._numpy import pqscan as _numpy_pqscan
+from tersevec._numpy import sparseproj as _numpy_sparseproj
 from tersevec._numpy import symdist as _numpy_symdist
 
 if TYPE_CHECKING:
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
         HammingKernels,
         PqencodeKernels,
         PqscanKernels,
+        SparseprojKernels,
         SymdistKernels,
     )
 
-    Kernels: TypeAlias = HammingKernels | PqencodeKernels | PqscanKernels | SymdistKernels
+    Kernels: TypeAlias = (
+        HammingKernels | PqencodeKernels | PqscanKernels | SparseprojKernels | SymdistKernels
+    )
 
 BACKENDS = ("native", "numpy", "cuda")
-Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "symdist"]
-FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "symdist")
+Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "sparseproj", "symdist"]
+FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "sparseproj", "symdist")
 _TWINS = {
     "hamming": _numpy_hamming,
     "pqencode": _numpy_pqencode,
     "pqscan": _numpy_pqscan,
+    "sparseproj": _numpy_sparseproj,
     "symdist": _numpy_symdist,
 }
 ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
@@ -165,6 +170,8 @@ def pick(family: Literal["hamming"]) -> HammingKernels: ...
 def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
 @overload
 def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
+@overload
+def pick(family: Literal["sparseproj"]) -> SparseprojKernels: ...
 @overload
 def pick(family: Literal["symdist"]) -> SymdistKernels: ...
 @overload

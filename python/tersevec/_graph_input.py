@@ -71,8 +71,13 @@ def as_graph(adjacency: Any, *, n_nodes: int | None = None) -> Graph:
     return graph
 
 
-def csr_graph(indptr: ArrayIn, indices: ArrayIn, weights: ArrayIn = None) -> Graph:
-    """The graph of three CSR arrays, checked; index arrays of int32 and int64 are not copied."""
+def csr_graph(
+    indptr: ArrayIn, indices: ArrayIn, weights: ArrayIn = None, *, n_columns: int | None = None
+) -> Graph:
+    """The graph of three CSR arrays, checked; index arrays of int32 and int64 are not copied.
+
+    Neighbours are below the number of rows, or below `n_columns`.
+    """
     starts, targets = view("adjacency's indptr", indptr), view("adjacency's indices", indices)
     for name, numbers in (("indptr", starts), ("indices", targets)):
         if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
@@ -91,7 +96,7 @@ def csr_graph(indptr: ArrayIn, indices: ArrayIn, weights: ArrayIn = None) -> Gra
     values = _weights(weights, len(targets))
     values = None if values is None else values[:entries]
     targets = targets[:entries]  # SciPy may keep spare room behind the last row
-    _check_numbers(targets, len(starts) - 1)
+    _check_numbers(targets, len(starts) - 1 if n_columns is None else n_columns)
     used = _checked(values, targets, lambda at: int(np.searchsorted(starts, at, side="right")) - 1)
     return Graph(_as_index(starts), _as_index(targets), used)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tersevec._kernels_sparseproj import SparseprojKernels
 from tersevec._kernels_symdist import SymdistKernels
 from tersevec._types import F32, F64, I8, I32, I64, U8, U64, ArrayIn, Codes
 
@@ -26,6 +27,7 @@ __all__ = [
     "HammingKernels",
     "PqencodeKernels",
     "PqscanKernels",
+    "SparseprojKernels",
     "SymdistKernels",
 ]
 

@@ -3,12 +3,14 @@ from tersevec._kernels import (
     HammingKernels,
     PqencodeKernels,
     PqscanKernels,
+    SparseprojKernels,
     SymdistKernels,
 )
 
 hamming: HammingKernels
 pqencode: PqencodeKernels
 pqscan: PqscanKernels
+sparseproj: SparseprojKernels
 symdist: SymdistKernels
 
 def first_beyond(x: F32, limit: float) -> int: ...

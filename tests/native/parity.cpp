@@ -8,6 +8,7 @@
 #include "parity_pqencode.h"
 #include "parity_pqscan.h"
 #include "parity_products.h"
+#include "parity_sparseproj.h"
 #include "parity_symdist.h"
 
 int main() {
@@ -15,6 +16,7 @@ int main() {
     tersevec::parity::check_hamming();
     tersevec::parity::check_pqencode();
     tersevec::parity::check_pqscan();
+    tersevec::parity::check_sparseproj();
     tersevec::parity::check_symdist();
     tersevec::parity::check_products();
     std::printf("%lld passed, 0 failed\n", static_cast<long long>(tersevec::parity::n_passed));
