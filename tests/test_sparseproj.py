@@ -8,28 +8,8 @@ import pytest
 import guard
 from cases import assert_equal, strided_rows
 
-GOLDEN, WORD = 0x9E3779B97F4A7C15, 2**64
 PART = 2048
 KINDS = ("float32", "float16", "int8", "signs")
-
-
-def mix(x):
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % WORD
-    x = (x ^ x >> 27) * 0x94D049BB133111EB % WORD
-    return x ^ x >> 31
-
-
-def entry(seed, row, column, threshold):
-    """One number of a random matrix, by the contract's sentence, in Python's own integers."""
-    state = mix((mix((seed + GOLDEN) % WORD) + row * GOLDEN) % WORD)
-    u = mix((state + (column // 4 + 1) * GOLDEN) % WORD) >> 16 * (column % 4) & 0xFFFF
-    return 1 if u < threshold else -1 if u < 2 * threshold else 0
-
-
-def signs(path, ids, used, seed, threshold, threads=1):
-    out = np.full((len(ids), -(-used // 64) * 64), 77, np.int8)
-    path.sparseproj.ternary(np.asarray(ids, np.int64), used, seed, threshold, out, threads)
-    return out
 
 
 def held(kind, n, width, rng):
@@ -131,38 +111,6 @@ class Product:
         out = np.empty_like(self.made)
         self.run(path, out=out, **how)
         return out
-
-
-# ---- random matrices
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize("threshold", [1, 5461, 10923, 32768])
-def test_every_number_of_a_random_matrix_follows_from_seed_row_and_column(path, threshold):
-    ids, seed = [0, 1, 17, -1, 2**63 - 1, -(2**63)], 0xFEDCBA9876543210
-    found = signs(path, ids, 70, seed, threshold)
-    expected = [[entry(seed, i % WORD, c, threshold) for c in range(70)] for i in ids]
-    assert_equal((found[:, :70],), (np.array(expected, np.int8),))
-    assert not found[:, 70:].any()
-
-
-@pytest.mark.parametrize("used", [1, 4, 63, 64, 65, 128, 300])
-def test_columns_do_not_depend_on_how_many_there_are(path, rng, used):
-    ids = rng.integers(-(2**63), 2**63, 1500)
-    wide = signs(path, ids, 320, 5, 9000)
-    for threads in (1, 3):
-        assert_equal((signs(path, ids, used, 5, 9000, threads)[:, :used],), (wide[:, :used],))
-
-
-def test_a_random_matrix_is_centred_and_independent(path):
-    matrix = signs(path, np.arange(4000), 256, 3, 10923).astype(np.float64)
-    share = 2 * 10923 / 65536
-    assert abs((matrix != 0).mean() - share) < 0.003
-    assert abs(matrix.mean()) < 0.003
-    columns = np.corrcoef(matrix.T) - np.eye(256)
-    rows = np.corrcoef(matrix[:300]) - np.eye(300)
-    assert np.abs(columns).max() < 6 / 4000**0.5
-    assert np.abs(rows).max() < 6 / 256**0.5
 
 
 # ---- rows of a graph
@@ -313,7 +261,7 @@ def lists_of(matrix):
         np.flatnonzero(matrix[:, c] == s) for c in range(matrix.shape[1]) for s in (1, -1)
     ]
     starts = np.cumsum([0, *map(len, by_columns)])
-    codes = [[2 * c + (s < 0) for c, s in enumerate(row) if s] for row in matrix.tolist()]
+    codes = [[c + len(row) * (s < 0) for c, s in enumerate(row) if s] for row in matrix.tolist()]
     row_starts = np.cumsum([0, *map(len, codes)])
     return (
         (starts, np.concatenate(by_columns).astype(np.int32)),
@@ -361,6 +309,15 @@ def test_rows_are_projected_alike_however_many_there_are(path, rng, n):
     columns, _ = lists_of(matrix)
     found = path.sparseproj.project(x, *columns, 1.0, 3)
     assert_equal((found,), (projected(x, matrix, 1.0),))
+
+
+def test_rows_of_numbers_that_are_not_finite_are_told_by_nan(path, rng):
+    x = rng.standard_normal((70, 40), dtype=np.float32)
+    x[3, 7], x[64, 39], x[69, 0] = np.nan, np.inf, -np.inf
+    columns, _ = lists_of(np.zeros((40, 3), np.int8))  # whatever the matrix asks for
+    found = path.sparseproj.project(x, *columns, 1.0, 1)
+    assert np.flatnonzero(np.isnan(found).all(axis=1)).tolist() == [3, 64, 69]
+    assert np.isnan(found).sum() == 9
 
 
 @pytest.mark.skipif(not guard.HERE, reason=guard.WHY_NOT)

@@ -54,10 +54,6 @@ struct Graph {
         return wide_indptr ? static_cast<const std::int64_t*>(indptr)[row]
                            : static_cast<const std::int32_t*>(indptr)[row];
     }
-    std::int64_t index(std::int64_t entry) const noexcept {
-        return wide_indices ? static_cast<const std::int64_t*>(indices)[entry]
-                            : static_cast<const std::int32_t*>(indices)[entry];
-    }
 };
 
 /// Where weighted rows are added up: the first `width` columns.
@@ -122,7 +118,8 @@ struct Kernels {
     void (*narrow)(Rows<float> x, const Held&, std::int64_t first,
                    float* scratch) noexcept = nullptr;
     /// out[i * width + c] = scale * (p - m): p the sum of x over the features that column c adds, m
-    /// of those it takes off, each from 0 in the order of the list. `scratch`: tile_rows(x) rows.
+    /// of those it takes off, each from 0 in the order of the list; NaN in all columns where a row
+    /// holds NaN or an infinity anywhere. `scratch`: tile_rows rows.
     void (*project)(Rows<float> x, const Lists&, float scale, float* scratch,
                     float* out) noexcept = nullptr;
 };
@@ -146,9 +143,10 @@ void narrow(Rows<float> x, const Held& held, int threads, Isa at_most);
 void project(Rows<float> x, const Lists& lists, float scale, int threads, Isa at_most, float* out);
 
 /// The same of sparse rows, entries in order; graph.indices are features. `starts` (features + 1)
-/// and `codes` list the matrix by rows: 2 c where column c adds the feature, 2 c + 1 where it takes
+/// and `codes` list the matrix by rows: c where column c adds the feature, width + c where it takes
 /// it off.
 void project_sparse(const Graph& graph, const std::int64_t* starts, const std::int32_t* codes,
-                    std::int64_t width, float scale, int threads, float* out);
+                    std::int64_t width, float scale, std::int64_t n_features, int threads,
+                    float* out);
 
 }  // namespace tersevec::sparseproj

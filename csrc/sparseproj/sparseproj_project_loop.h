@@ -9,7 +9,8 @@
 namespace tersevec::sparseproj {
 namespace {
 
-constexpr int tile_registers = 4;  // as many chains of additions
+constexpr int tile_registers = 4;            // as many chains of additions
+constexpr std::int64_t block_features = 32;  // of a tile, that stay in the first cache
 
 template <class f32, int Rows>
 void add_features(const float* tile, const std::int32_t* features, std::int64_t count,
@@ -24,6 +25,18 @@ void add_features(const float* tile, const std::int32_t* features, std::int64_t 
     }
 }
 
+/// 0 for rows of finite numbers, else NaN.
+template <class f32, int Rows>
+void poison(const float* tile, std::int64_t features, f32 (&sums)[tile_registers]) noexcept {
+    constexpr int lanes = Rows / tile_registers;
+    for (std::int64_t feature = 0; feature < features; ++feature, tile += Rows) {
+#pragma GCC unroll 4
+        for (int r = 0; r < tile_registers; ++r) {
+            sums[r] += 0.0f * load<f32>(tile + r * lanes);
+        }
+    }
+}
+
 template <class Level>
 void project(Rows<float> x, const Lists& lists, float scale, float* scratch, float* out) noexcept {
     using f32 = typename Level::f32;
@@ -31,7 +44,12 @@ void project(Rows<float> x, const Lists& lists, float scale, float* scratch, flo
     static_assert(rows <= tile_rows);
     for (std::int64_t first = 0; first < x.n; first += rows) {
         const std::int64_t count = x.n - first < rows ? x.n - first : rows;
-        pqencode::transpose<rows>(x, first, count, 0, x.width, scratch);
+        f32 nothing[tile_registers] = {};
+        for (std::int64_t t = 0; t < x.width; t += block_features) {
+            const std::int64_t n = x.width - t < block_features ? x.width - t : block_features;
+            pqencode::transpose<rows>(x, first, count, t, n, scratch + t * rows);
+            poison<f32, rows>(scratch + t * rows, n, nothing);
+        }
         for (std::int64_t c = 0; c < lists.width; ++c) {
             const std::int64_t* starts = lists.starts + 2 * c;
             f32 plus[tile_registers] = {}, minus[tile_registers] = {};
@@ -40,7 +58,7 @@ void project(Rows<float> x, const Lists& lists, float scale, float* scratch, flo
             add_features<f32, rows>(scratch, lists.features + starts[1], starts[2] - starts[1],
                                     minus);
             for (int r = 0; r < tile_registers; ++r) {
-                plus[r] = scale * (plus[r] - minus[r]);
+                plus[r] = scale * (plus[r] - minus[r]) + nothing[r];
             }
             float numbers[rows];
             __builtin_memcpy(numbers, plus, sizeof numbers);

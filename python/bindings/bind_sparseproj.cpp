@@ -185,10 +185,10 @@ F32 project_sparse(const py::array& indptr, const py::array& indices,
             "starts: expected numbers from 0 to the number of codes");
     auto result = empty<float>({graph.n, width});
     float* out = result.mutable_data();
-    const std::int64_t* first = starts.data();
+    const std::int64_t *first = starts.data(), n_features = starts.shape(0) - 1;
     const std::int32_t* listed = codes.data();
     const py::gil_scoped_release release;
-    sparseproj::project_sparse(graph, first, listed, width, scale, threads, out);
+    sparseproj::project_sparse(graph, first, listed, width, scale, n_features, threads, out);
     return result;
 }
 

@@ -36,8 +36,9 @@ class SparseprojKernels(Protocol):
     `project` and `project_sparse`: scale * (p - m) of columns, p the sum of the numbers that the
     column adds, m of those it takes off, in order. By columns, those of column c that it adds are
     ``features[starts[2 * c]:starts[2 * c + 1]]``, those it takes off come up to ``starts[2 * c +
-    2]``; by rows, feature i is in the columns ``codes[starts[i]:starts[i + 1]]``: 2 c where column
-    c adds it, 2 c + 1 where it takes it off. x has strided rows; indices are features.
+    2]``; by rows, feature i is in the columns ``codes[starts[i]:starts[i + 1]]``: c where column
+    c adds it, width + c where it takes it off. x has strided rows; indices are features. `project`
+    gives NaN in all columns of a row of x that holds NaN or an infinity.
 
     Every operation on floats is rounded to float32 on its own, so that both twins agree.
     """

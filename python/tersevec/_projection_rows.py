@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tersevec import _backend
 from tersevec import _check as check
-from tersevec._arrays import describe, float_blocks, view
+from tersevec._arrays import describe, float_blocks, plain_float32, view
 from tersevec._sparse_rows import SparseRows, is_sparse, sparse_rows
 from tersevec._ternary import TernaryLists
 from tersevec._types import F32, I32, I64, ArrayIn
@@ -36,11 +36,11 @@ class DenseRows(NamedTuple):
         return int(self.array.shape[1]) if self.bits is None else self.bits
 
     def blocks(self) -> Iterator[tuple[int, F32]]:
-        """(start, finite float32 rows), block by block; bits are -1 and 1."""
+        """(start, float32 rows), block by block, float32 at once; bits are -1 and 1."""
         if self.array.dtype.kind not in "iu":
-            for start, block in float_blocks(self.array):
-                check.finite(self.name, block, start)
-                yield start, block
+            yield from float_blocks(
+                self.array, max(1, self.n_rows) if plain_float32(self.array) else None
+            )
             return
         step = max(1, _BLOCK // self.n_columns)
         for start in range(0, self.n_rows, step):
@@ -105,7 +105,18 @@ class Projector:
             self._columns = self.lists.by_columns()
         out = np.empty((rows.n_rows, width), np.float32)
         for start, block in rows.blocks():
-            out[start : start + len(block)] = kernels.project(
-                block, *self._columns, self.scale, threads
-            )
+            part = kernels.project(block, *self._columns, self.scale, threads)
+            _refuse_nan(rows.name, part, block, start)
+            if len(block) == rows.n_rows:
+                return part
+            out[start : start + len(block)] = part
         return out
+
+
+def _refuse_nan(name: str, part: F32, block: F32, start: int) -> None:
+    """Tell the first row that cannot be projected: its products are NaN, or beyond float32."""
+    row = _backend.first_beyond(part, check.FLOAT32_MAX)
+    if row < 0:
+        return
+    check.finite(name, block[row : row + 1], start + row)
+    raise ValueError(f"{name}: row {start + row} is too large: its projection is beyond float32")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tersevec import _backend
 from tersevec import _check as check
 from tersevec._arrays import BFLOAT16, describe, float_blocks, view
 from tersevec._types import F32
@@ -45,7 +46,8 @@ def sparse_rows(name: str, x: Any, n_columns: int | None = None) -> SparseRows:
     if entries > min(len(indices), len(rows.data)):
         raise ValueError(f"{name}: expected {entries} indices, as indptr says, got {len(indices)}")
     indices = indices[:entries]
-    if entries and not 0 <= int(indices.min()) <= int(indices.max()) < shape[1]:
+    unsigned = indices.view(f"u{indices.itemsize}")  # below 0 is beyond all
+    if entries and int(unsigned.max()) >= shape[1]:
         raise ValueError(f"{name}: expected indices of at least 0 and below {shape[1]}")
     return SparseRows(indptr, indices, _values(name, rows.data[:entries], indptr), shape[1])
 
@@ -67,10 +69,9 @@ def _values(name: str, values: npt.NDArray[Any], indptr: npt.NDArray[Any]) -> F3
     floats: F32 = numbers.reshape(-1)
     if not len(floats):
         return None
-    low, high = floats.min(), floats.max()  # NaN, if there is one; and no array of bools
-    if not -check.FLOAT32_MAX <= low <= high <= check.FLOAT32_MAX:
+    if _backend.first_beyond(floats[None, :], check.FLOAT32_MAX) >= 0:
         at = int(np.flatnonzero(~(np.abs(floats) <= check.FLOAT32_MAX))[0])
         what = "NaN" if np.isnan(floats[at]) else "an infinity, or a number beyond float32"
         row = int(np.searchsorted(indptr, at, side="right")) - 1
         raise ValueError(f"{name}: row {row} holds {what}")
-    return None if low == high == 1 else floats
+    return None if floats[0] == 1 and (floats == 1).all() else floats

@@ -56,12 +56,12 @@ class Ternary(NamedTuple):
             part = self.rows(ids, threads)[:, : self.n_columns]
             row, column = np.nonzero(part)
             counts.append(np.bincount(row, minlength=len(part)))
-            codes.append((2 * column + (part[row, column] < 0)).astype(np.int32))
+            codes.append((column + self.n_columns * (part[row, column] < 0)).astype(np.int32))
         return TernaryLists(np.cumsum(np.concatenate(counts)), np.concatenate(codes), self)
 
 
 class TernaryLists(NamedTuple):
-    """A matrix by rows: 2 c where column c adds the row, 2 c + 1 where it takes it off."""
+    """A matrix by rows: c where column c adds it, n_columns + c where it takes it off."""
 
     starts: I64
     codes: I32
@@ -70,11 +70,11 @@ class TernaryLists(NamedTuple):
     def signs_by_rows(self) -> tuple[I64, I32]:
         """For each row the columns that add it, then those that take it off."""
         row = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        half_rows = 2 * row + self.codes % 2
+        half_rows = 2 * row + self.codes // self.matrix.n_columns
         order = np.argsort(half_rows, kind="stable")
         counts = np.bincount(half_rows, minlength=2 * (len(self.starts) - 1))
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        return starts, self.codes[order] // 2
+        return starts, self.codes[order] % self.matrix.n_columns
 
     def gram(self, n_rows: int) -> F64:
         """The inner products of the columns, as whole numbers."""
@@ -88,8 +88,10 @@ class TernaryLists(NamedTuple):
 
     def by_columns(self) -> tuple[I64, I32]:
         """The same for each column: features that it adds, then those it takes off."""
-        order = np.argsort(self.codes, kind="stable")
-        counts = np.bincount(self.codes, minlength=2 * self.matrix.n_columns)
+        d = self.matrix.n_columns
+        lists = 2 * (self.codes % d) + self.codes // d
+        order = np.argsort(lists, kind="stable")
+        counts = np.bincount(lists, minlength=2 * d)
         row = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]), row[order]
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from tersevec import _backend, _threads
 from tersevec import _check as check
+from tersevec._arrays import float_blocks
 from tersevec._estimator import Estimator, NotFittedError, random_generator
-from tersevec._projection_rows import DenseRows, Projector, projectable
+from tersevec._projection_rows import Projector, projectable
 from tersevec._ternary import density_of, ternary
 from tersevec._types import F32, F64, ArrayIn
 
@@ -181,15 +182,16 @@ class SparseRandomProjection(Estimator):
         """
         projector, count = self._fitted(), _threads.resolve(threads)
         width = projector.lists.matrix.n_columns
-        rows = DenseRows("X", check.vectors("X", X, width), None)
+        rows = check.vectors("X", X, width)
         if self._back is None:
             gram = projector.lists.gram(self._features)
             inverse = np.linalg.pinv(gram, hermitian=True)
             self._back = np.asarray(inverse / projector.scale, np.float64)
         kernels, back = _backend.pick("sparseproj"), self._back
         lists = projector.lists.signs_by_rows()
-        out = np.empty((rows.n_rows, self._features), np.float32)
-        for start, block in rows.blocks():
+        out = np.empty((len(rows), self._features), np.float32)
+        for start, block in float_blocks(rows):
+            check.finite("X", block, start)
             weights = np.ascontiguousarray(block @ back, np.float32)
             out[start : start + len(block)] = kernels.project(weights, *lists, 1.0, count)
         return out

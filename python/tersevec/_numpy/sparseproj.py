@@ -167,8 +167,12 @@ def project(
         sums = np.zeros((2 * width, columns.shape[1]), np.float32)
         for column in range(2 * width):
             for feature in features[starts[column] : starts[column + 1]]:
-                sums[column] += columns[feature]
-        out[start : start + step] = (np.float32(scale) * (sums[::2] - sums[1::2])).T
+                with np.errstate(over="ignore", invalid="ignore"):
+                    sums[column] += columns[feature]
+        with np.errstate(invalid="ignore"):
+            products = np.float32(scale) * (sums[::2] - sums[1::2])
+            products += (np.float32(0) * columns).sum(axis=0)  # 0, or NaN of what is not finite
+        out[start : start + step] = products.T
     return out
 
 
@@ -197,7 +201,7 @@ def project_sparse(
         places = np.repeat(starts[there] - (ends - counts), counts) + np.arange(counts.sum())
         cells = np.repeat(rows, counts) * (2 * width) + codes[places]
         numbers = np.float32(1) if values is None else np.repeat(values[entries], counts)
-        sums = np.zeros((stop - start, width, 2), np.float32)
+        sums = np.zeros((stop - start, 2, width), np.float32)
         np.add.at(sums.reshape(-1), cells, numbers)  # one after the other
-        out[start:stop] = np.float32(scale) * (sums[:, :, 0] - sums[:, :, 1])
+        out[start:stop] = np.float32(scale) * (sums[:, 0] - sums[:, 1])
     return out
