@@ -209,19 +209,6 @@ def test_the_result_may_have_strided_rows(path, rng):
     assert (np.delete(memory, np.s_[5:37], axis=1) == 9).all()
 
 
-def test_large_results_are_written_past_the_caches_and_whole(path, rng):
-    n = 40_000
-    rows = rng.standard_normal((n, 64), dtype=np.float32)
-    memory = np.full(n * 64 * 4 + 64, 7, np.uint8)
-    start = -memory.ctypes.data % 64
-    out = memory[start : start + n * 256].view(np.float32).reshape(n, 64)
-    indptr, indices = np.arange(n + 1), rng.integers(0, n, n)
-    path.sparseproj.propagate(
-        indptr, indices, None, None, False, rows, None, None, None, out, 0.0, 1.0, False, False, 2
-    )
-    assert_equal((out,), (rows[indices],))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("normalize", [False, True])
 def test_widen_gives_held_rows_as_floats(path, rng, kind, normalize):

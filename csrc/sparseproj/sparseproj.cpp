@@ -77,14 +77,6 @@ struct Tasks {
     }
 };
 
-/// Whether rows of sums are better written past the caches.
-bool streams(const Sums& sums, std::int64_t n) noexcept {
-    constexpr std::int64_t line = 64, many = 8 << 20;
-    const std::int64_t row_bytes = sums.stride * static_cast<std::int64_t>(sizeof(float));
-    return !sums.add && reinterpret_cast<std::uintptr_t>(sums.values) % line == 0 &&
-           row_bytes % line == 0 && n * row_bytes > many;
-}
-
 /// Numbers on their way to the columns that add them or take them off. Most features of a very
 /// sparse matrix are in no column or in one, which no CPU foresees: two are noted without asking.
 class Scatter {
@@ -153,8 +145,7 @@ void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::i
     });
 }
 
-void propagate(Step step, int threads, Isa at_most) {
-    step.sums.stream = streams(step.sums, step.graph.n);
+void propagate(const Step& step, int threads, Isa at_most) {
     const auto part_kernel = pick(rows(), &Kernels::part, at_most);
     const auto rows_kernel = pick(rows(), &Kernels::rows, at_most);
     const std::int64_t width = step.source.width;

@@ -61,10 +61,9 @@ struct Sums {
     float* values;  // null: nowhere
     std::int64_t stride;
     std::int64_t width;
-    bool add;             // to what is there, else in its place
-    bool normalize;       // rows count by their unit rows; a zero row stays zero
-    float held, made;     // what the row's own source row counts, and the new row
-    bool stream = false;  // rows are aligned to 64 bytes, and too many for the caches
+    bool add;          // to what is there, else in its place
+    bool normalize;    // rows count by their unit rows; a zero row stays zero
+    float held, made;  // what the row's own source row counts, and the new row
 };
 
 /// new row i = row_scale[i] * (s + f_1 x_1 + f_2 x_2 + ...), entries in order, where x are the
@@ -133,7 +132,7 @@ void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::i
              int threshold, std::int64_t width, int threads, Isa at_most, std::int8_t* out);
 
 /// See Step. Parts of long rows and runs of rows are tasks of their own.
-void propagate(Step step, int threads, Isa at_most);
+void propagate(const Step& step, int threads, Isa at_most);
 
 void widen(const Held& held, bool normalize, std::int64_t width, int threads, Isa at_most,
            float* out);

@@ -2,7 +2,6 @@
 /// Held rows as registers of floats, and back. `Level` is one of `simd/<level>.h` with
 ///   static f32 widen_bytes(const std::int8_t*): `lanes` of them
 ///   static float root(float): the square root
-///   static void stream(float*, f32): a store past the caches; fence(): after the last of them
 ///   static constexpr int registers: of floats, byte_registers: of bytes, that sums may take
 #pragma once
 

@@ -42,7 +42,7 @@ struct Entries {
             const auto* row =
                 static_cast<const char*>(source.values) + indices[ahead] * row_bytes + first_byte;
             for (std::int64_t byte = 0; byte < bytes; byte += 64) {
-                __builtin_prefetch(row + byte);
+                __builtin_prefetch(row + byte, 0, 3);
             }
         }
     }
@@ -219,9 +219,6 @@ void add_up(const Step& step, std::int64_t row, const float* made, float* scratc
     };
     float* out = sums.values + row * sums.stride;
     std::int64_t c = 0;
-    for (; sums.stream && c + Level::lanes <= sums.width; c += Level::lanes) {
-        Level::stream(out + c, at(c, f32{}));
-    }
     for (; c + Level::lanes <= sums.width; c += Level::lanes) {
         store(out + c, at(c, sums.add ? load<f32>(out + c) : f32{}));
     }
@@ -273,7 +270,6 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
             }
         }
     }
-    Level::fence();
 }
 
 }  // namespace

@@ -22,8 +22,6 @@ struct Level : Neon {
     static float root(float number) noexcept {
         return vget_lane_f32(vsqrt_f32(vdup_n_f32(number)), 0);
     }
-    static void stream(float* to, f32 numbers) noexcept { store(to, numbers); }
-    static void fence() noexcept {}
 };
 
 }  // namespace

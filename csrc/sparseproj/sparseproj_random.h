@@ -31,11 +31,7 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
             for (std::int64_t b = 0; b < words; ++b) {
                 random[b] = mix(state + (first + static_cast<std::uint64_t>(b)) * golden);
             }
-            for (std::int64_t b = 0; b < words; ++b) {
-                for (int t = 0; t < 4; ++t) {
-                    lanes[4 * b + t] = static_cast<std::uint16_t>(random[b] >> 16 * t);
-                }
-            }
+            __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
             for (std::int64_t c = 0; c < ternary_group; ++c) {
                 const auto above = static_cast<std::uint16_t>(lanes[c] - limit);
                 out[group + c] = static_cast<std::int8_t>((lanes[c] < limit) - (above < limit));

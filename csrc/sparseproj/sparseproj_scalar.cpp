@@ -19,8 +19,6 @@ struct Level : Plain {
         return numbers;
     }
     static float root(float number) noexcept { return std::sqrt(number); }
-    static void stream(float* to, f32 numbers) noexcept { store(to, numbers); }
-    static void fence() noexcept {}
 };
 
 }  // namespace

@@ -21,8 +21,6 @@ struct Level : Plain {
     static float root(float number) noexcept {
         return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
     }
-    static void stream(float* to, f32 numbers) noexcept { _mm_stream_ps(to, numbers); }
-    static void fence() noexcept { _mm_sfence(); }
 };
 
 }  // namespace
