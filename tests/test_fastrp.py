@@ -327,6 +327,13 @@ def test_empty_graphs_and_isolated_nodes(path):
     assert not FastRP(8, whiten_every=1).fit_transform(sparse.csr_array((4, 4))).any()
 
 
+def test_weights_too_small_to_divide_by_are_no_weights(path):
+    for size in (1e-44, 1e-38, 1e-29, 1e29):
+        e = FastRP(8, random_state=0).fit_transform((np.array([[0, 1], [1, 0]]), np.full(2, size)))
+        assert np.isfinite(e).all()
+        assert e.any() == (size > 1e-30)
+
+
 def test_a_bar_shows_the_steps(capsys, rng):
     pytest.importorskip("tqdm")
     FastRP(8, weights=(0, 0, 1)).fit_transform(random_graph(20, rng), progress=True)
@@ -349,6 +356,7 @@ def run(adjacency=A, *arguments, n_components=4, **parameters):
     [
         (lambda: run(A[:, :1]), ValueError, "adjacency: .* square"),
         (lambda: run(A * -1), ValueError, "adjacency: .* at least 0"),
+        (lambda: run(A * np.float32(1e37)), ValueError, "adjacency: .* at most 1e"),
         (lambda: run(A * np.nan), ValueError, "adjacency: .* NaN"),
         (lambda: run(np.array([[0], [-1]])), ValueError, "adjacency: .* at least 0"),
         (lambda: run(np.array([[0], [5]]), n_nodes=3), ValueError, "adjacency: .* below 3"),
@@ -361,6 +369,7 @@ def run(adjacency=A, *arguments, n_components=4, **parameters):
         (lambda: run(n_components=0), ValueError, "n_components"),
         (lambda: run(n_components=2.0), TypeError, "n_components"),
         (lambda: run(normalization_strength=np.nan), ValueError, "normalization_strength"),
+        (lambda: run(A * 2, normalization_strength=2000), ValueError, "normalization_strength"),
         (lambda: run(density=0), ValueError, "density"),
         (lambda: run(state="float8"), ValueError, "state: .*float8"),
         (lambda: run(dtype="int8"), ValueError, "dtype"),

@@ -18,6 +18,8 @@ from tersevec._whitening import whiten_held
 
 # Held rows are means of the first ones: if those are at most so large, float16 loses the least.
 _TOP = 2.0**15
+# Rows whose weights add up to less have none, and none may add up to more: float32 ends there.
+_LEAST_DEGREE, _MOST_DEGREE = 1e-30, 1e30
 
 
 class Plan(NamedTuple):
@@ -62,6 +64,13 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
         there = starts[1:] > starts[:-1]
         if there.any():
             total[there] = np.add.reduceat(graph.weights, starts[:-1][there], dtype=np.float64)
+    total[np.abs(total) < _LEAST_DEGREE] = 0
+    if total.max(initial=0.0) > _MOST_DEGREE:
+        row = int(total.argmax())
+        raise ValueError(
+            f"adjacency: expected weights of a row that add up to at most {_MOST_DEGREE:g}, got "
+            f"{total[row]:.3g} in row {row}; scale them down, which changes no mean"
+        )
     return total + 1.0 if self_loops else total
 
 
@@ -69,7 +78,11 @@ def powers(degree: F64, strength: float) -> F64 | None:
     """Degrees to a power, nodes without edges as if they had one; None for ones."""
     if strength == 0:
         return None
-    return np.where(degree > 0, degree, 1.0) ** strength
+    with np.errstate(over="ignore", under="ignore"):
+        found: F64 = np.where(degree > 0, degree, 1.0) ** strength
+    if len(found) and not 0 < found.min() <= found.max() < np.inf:
+        raise ValueError(f"normalization_strength: degrees to the power {strength:g} overflow")
+    return found
 
 
 def random_first(
