@@ -109,7 +109,7 @@ def sklearn(s: Scenario) -> Call:
     return lambda: (model.transform(x),)
 
 
-NODES = (20_000, 500_000)
+NODES = (20_000, 200_000)
 SIGNS = [Scenario(f"{DIMS} random signs", n, DIMS) for n in NODES]
 SIGNERS = paths(signs, native, twin=twin)
 STEPS = [
