@@ -135,7 +135,7 @@ EMBED = [
     Scenario(
         f"FastRP in {STATES[bits]}, 3 steps, {DIMS} floats", n, DIMS * 4, threads=threads, bits=bits
     )
-    for bits in (16, 32)
+    for bits, state in ((16, "float16"), (32, "float32"))
     for n in NODES
     for threads in THREADS
 ]
