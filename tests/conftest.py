@@ -22,7 +22,7 @@ import pytest
 with warnings.catch_warnings():  # without the extension the twins are tested, and that is fine
     warnings.filterwarnings("ignore", "tersevec's compiled extension", RuntimeWarning)
     from tersevec import _backend
-    from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, symdist
+    from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
 CI = bool(os.environ.get("CI"))
 SEED = int(os.environ.get("TERSEVEC_TEST_SEED", "0" if CI else secrets.randbelow(2**32)))
@@ -68,6 +68,7 @@ _TWINS = {
     "hamming": hamming,
     "pqencode": pqencode,
     "pqscan": pqscan,
+    "sparseproj": sparseproj,
     "symdist": symdist,
     "fde": fde,
     "maxsim": maxsim,

@@ -18,12 +18,13 @@ if not (ROOT / "csrc").is_dir():
 
 FAMILIES = _backend.FAMILIES
 # Levels without rows of their own: only products of bytes have instructions at `amx` and `neondot`,
-# and what trains and encodes works on floats, for which the last AVX-512 levels bring nothing new.
-# Fused multiply-adds, which encodings and MaxSim live on, come with `avx2`.
+# and what works on floats finds nothing new in the last AVX-512 levels. Fused multiply-adds, which
+# encodings and MaxSim live on, come with `avx2`.
 ABSENT = {
     "hamming": {"amx", "neondot"},
     "pqencode": {"avx512icl", "amx", "neondot"},
     "pqscan": {"amx", "neondot"},
+    "sparseproj": {"avx512icl", "amx", "neondot"},
     "symdist": set(),
     "fde": {"sse4", "avx512icl", "amx", "neondot"},
     "maxsim": {"sse4"},
@@ -39,7 +40,14 @@ SOURCES = sorted(
 )
 CPP = [path for path in SOURCES if path.suffix in (".cpp", ".h", ".cu", ".cuh")]
 PYTHON = [path for path in SOURCES if path.suffix in (".py", ".pyi")]
-PUBLIC_MODULES = ("tersevec", "tersevec.binary", "tersevec.muvera", "tersevec.pq")
+PUBLIC_MODULES = (
+    "tersevec",
+    "tersevec.binary",
+    "tersevec.graph",
+    "tersevec.muvera",
+    "tersevec.pq",
+    "tersevec.projection",
+)
 
 
 def name_of(path):

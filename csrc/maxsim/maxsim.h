@@ -55,8 +55,8 @@ struct Way {
     /// Makes a panel, at a multiple of 64 bytes, of n <= width query tokens.
     void (*pack)(const float* tokens, std::int64_t n, std::int64_t dims, int width,
                  void* panel) noexcept;
-    /// best[i * stride + lane] of document i: the largest value, -inf of none, NaN if one of them is
-    /// not finite.
+    /// best[i * stride + lane] of document i: the largest value, -inf of none, NaN if one of them
+    /// is not finite.
     void (*maxima)(const Run&, const void* panel, int width, float* best,
                    std::int64_t stride) noexcept;
     /// at[i * stride + lane]: the first token of the document that has it, -1 for none.

@@ -15,6 +15,7 @@ void bind_hamming(pybind11::module_& parent);
 void bind_maxsim(pybind11::module_& parent);
 void bind_pqencode(pybind11::module_& parent);
 void bind_pqscan(pybind11::module_& parent);
+void bind_sparseproj(pybind11::module_& parent);
 void bind_symdist(pybind11::module_& parent);
 
 }  // namespace tersevec
@@ -54,5 +55,6 @@ PYBIND11_MODULE(_native, module, pybind11::mod_gil_not_used(),
     bind_maxsim(module);
     bind_pqencode(module);
     bind_pqscan(module);
+    bind_sparseproj(module);
     bind_symdist(module);
 }

@@ -14,6 +14,7 @@ from tersevec._numpy import hamming as _numpy_hamming
 from tersevec._numpy import maxsim as _numpy_maxsim
 from tersevec._numpy import pqencode as _numpy_pqencode
 from tersevec._numpy import pqscan as _numpy_pqscan
+from tersevec._numpy import sparseproj as _numpy_sparseproj
 from tersevec._numpy import symdist as _numpy_symdist
 
 if TYPE_CHECKING:
@@ -24,29 +25,42 @@ if TYPE_CHECKING:
         MaxsimKernels,
         PqencodeKernels,
         PqscanKernels,
+        SparseprojKernels,
         SymdistKernels,
     )
 
     Kernels: TypeAlias = (
-        HammingKernels
+        FdeKernels
+        | HammingKernels
+        | MaxsimKernels
         | PqencodeKernels
         | PqscanKernels
+        | SparseprojKernels
         | SymdistKernels
-        | FdeKernels
-        | MaxsimKernels
     )
 
 BACKENDS = ("native", "numpy", "cuda")
-Family: TypeAlias = Literal["hamming", "pqencode", "pqscan", "symdist", "fde", "maxsim"]
-FAMILIES: tuple[Family, ...] = ("hamming", "pqencode", "pqscan", "symdist", "fde", "maxsim")
+Family: TypeAlias = Literal[
+    "fde", "hamming", "maxsim", "pqencode", "pqscan", "sparseproj", "symdist"
+]
 _TWINS = {
+    "fde": _numpy_fde,
     "hamming": _numpy_hamming,
+    "maxsim": _numpy_maxsim,
     "pqencode": _numpy_pqencode,
     "pqscan": _numpy_pqscan,
+    "sparseproj": _numpy_sparseproj,
     "symdist": _numpy_symdist,
-    "fde": _numpy_fde,
-    "maxsim": _numpy_maxsim,
 }
+FAMILIES: tuple[Family, ...] = (
+    "fde",
+    "hamming",
+    "maxsim",
+    "pqencode",
+    "pqscan",
+    "sparseproj",
+    "symdist",
+)
 ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
 
 
@@ -178,6 +192,8 @@ def pick(family: Literal["hamming"]) -> HammingKernels: ...
 def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
 @overload
 def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
+@overload
+def pick(family: Literal["sparseproj"]) -> SparseprojKernels: ...
 @overload
 def pick(family: Literal["symdist"]) -> SymdistKernels: ...
 @overload

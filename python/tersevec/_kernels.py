@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tersevec._kernels_fde import FdeKernels
 from tersevec._kernels_maxsim import MaxsimKernels
+from tersevec._kernels_sparseproj import SparseprojKernels
 from tersevec._kernels_symdist import SymdistKernels
 from tersevec._types import F32, F64, I8, I32, I64, U8, U64, ArrayIn, Codes, Tokens
 
@@ -30,6 +31,7 @@ __all__ = [
     "MaxsimKernels",
     "PqencodeKernels",
     "PqscanKernels",
+    "SparseprojKernels",
     "SymdistKernels",
     "Tokens",
 ]

@@ -25,9 +25,9 @@ class MaxsimKernels(Protocol):
 
     A score starts at 0 and adds, in float32 and in the order of the query's tokens, the weight
     times the largest product. It is 0 for an empty document or query, and depends on the query and
-    the document alone. If a product is not finite it is NaN, in `topk` infinity. Candidates are int64 (queries, c), documents or -1, which scores -inf.
-    Larger is better; ties: lower document. A mask is None or uint8 (ceil(n / 8),), least
-    significant bit first, zero past n.
+    the document alone. If a product is not finite it is NaN, in `topk` infinity. Candidates are
+    int64 (queries, c), documents or -1, which scores -inf. Larger is better; ties: lower document.
+    A mask is None or uint8 (ceil(n / 8),), least significant bit first, zero past n.
     """
 
     def rows(self) -> list[str]: ...

@@ -1,14 +1,20 @@
 from tersevec._kernels import (
     F32,
+    FdeKernels,
     HammingKernels,
+    MaxsimKernels,
     PqencodeKernels,
     PqscanKernels,
+    SparseprojKernels,
     SymdistKernels,
 )
 
+fde: FdeKernels
 hamming: HammingKernels
+maxsim: MaxsimKernels
 pqencode: PqencodeKernels
 pqscan: PqscanKernels
+sparseproj: SparseprojKernels
 symdist: SymdistKernels
 
 def first_beyond(x: F32, limit: float) -> int: ...

@@ -56,7 +56,7 @@ class Ragged:
         return f"{self.name}[{bag}]", row - int(self.offsets[bag])
 
     def bags(self, start: int, stop: int, checked: bool = True) -> Bags:
-        """Some bags, for the kernels; `checked`, a ValueError names the token that is not finite."""
+        """Some bags, for the kernels; if checked, a ValueError names a token that is not finite."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         tokens = _token_rows.layout(self._rows(start, stop))
         if checked:
@@ -64,9 +64,7 @@ class Ragged:
         scales = None if self._scales is None else self._scales[first:last]
         return Bags(start, stop, tokens, scales, self.offsets[start : stop + 1] - first)
 
-    def chunks(
-        self, n_bytes: int, most: int | None = None, checked: bool = True
-    ) -> Iterator[Bags]:
+    def chunks(self, n_bytes: int, most: int | None = None, checked: bool = True) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
         step, start = max(1, n_bytes // (4 * self.dim)), 0
         if 0 < len(self) <= (most or len(self)) and self.n_tokens <= step:

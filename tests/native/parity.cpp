@@ -10,6 +10,7 @@
 #include "parity_pqencode.h"
 #include "parity_pqscan.h"
 #include "parity_products.h"
+#include "parity_sparseproj.h"
 #include "parity_symdist.h"
 
 int main() {
@@ -19,6 +20,7 @@ int main() {
     tersevec::parity::check_maxsim();
     tersevec::parity::check_pqencode();
     tersevec::parity::check_pqscan();
+    tersevec::parity::check_sparseproj();
     tersevec::parity::check_symdist();
     tersevec::parity::check_products();
     std::printf("%lld passed, 0 failed\n", static_cast<long long>(tersevec::parity::n_passed));

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparse random projections and rows of graphs, AVX2.
+//   step       8 columns of a neighbour: one load that widens, one addition; 32 of bytes
+//   registers  8 sums of 8 columns, or of 32 bytes
+//   tail       none: held rows come in groups of 16 columns; the last of the output is copied
+//   why not    12 sums: groups of columns would no longer halve evenly
+#include "simd/avx2.h"
+#include "sparseproj/sparseproj_loop.h"
+#include "sparseproj/sparseproj_project_loop.h"
+
+namespace tersevec::sparseproj::avx2 {
+namespace {
+
+struct Level : Avx2 {
+    static constexpr int registers = 8, byte_registers = 8;
+    static f32 widen_bytes(const std::int8_t* bytes) noexcept {
+        const __m128i loaded = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(loaded));
+    }
+    static float root(float number) noexcept {
+        return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
+    }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::avx2,
+                                .ternary = &ternary,
+                                .part = &part<Level>,
+                                .rows = &rows<Level>,
+                                .widen = &widen<Level>,
+                                .narrow = &narrow<Level>,
+                                .project = &project<Level>};
+
+}  // namespace tersevec::sparseproj::avx2

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Held rows as registers of floats, and back. `Level` is one of `simd/<level>.h` with
+///   static f32 widen_bytes(const std::int8_t*): `lanes` of them
+///   static float root(float): the square root
+///   static constexpr int registers: of floats, byte_registers: of bytes, that sums may take
+#pragma once
+
+#include "simd/lanes.h"
+#include "sparseproj/sparseproj.h"
+
+namespace tersevec::sparseproj {
+namespace {
+
+/// Rows of less size are held as zeros in bytes.
+constexpr float least_size = 0x1p-100f;
+
+template <class Level>
+struct Floats {
+    using Number = float;
+    static auto at(const float* numbers) noexcept { return load<typename Level::f32>(numbers); }
+};
+template <class Level>
+struct Halves {
+    using Number = std::uint16_t;
+    static auto at(const std::uint16_t* numbers) noexcept { return Level::widen_half(numbers); }
+};
+template <class Level>
+struct Bytes {
+    using Number = std::int8_t;
+    static auto at(const std::int8_t* numbers) noexcept { return Level::widen_bytes(numbers); }
+};
+
+template <class Number>
+const Number* row_of(const Held& held, std::int64_t row) noexcept {
+    return static_cast<const Number*>(held.values) + row * held.width;
+}
+
+/// Row `row` as floats in `out` (held.width).
+template <class Level, class Source>
+void read_row(const Held& held, std::int64_t row, float* out) noexcept {
+    const auto* numbers = row_of<typename Source::Number>(held, row);
+    const float scale = held.scales == nullptr ? 1.0f : held.scales[row];
+    for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
+        store(out + c, scale * Source::at(numbers + c));
+    }
+}
+
+template <class Level>
+void read_row(const Held& held, std::int64_t row, float* out) noexcept {
+    switch (held.kind) {
+        case Kind::f32: return read_row<Level, Floats<Level>>(held, row, out);
+        case Kind::f16: return read_row<Level, Halves<Level>>(held, row, out);
+        case Kind::i8: return read_row<Level, Bytes<Level>>(held, row, out);
+    }
+}
+
+template <class Level>
+float largest_size(const float* numbers, std::int64_t width) noexcept {
+    using f32 = typename Level::f32;
+    f32 most = {};
+    for (std::int64_t c = 0; c < width; c += Level::lanes) {
+        const auto number = load<f32>(numbers + c);
+        const f32 size = number < 0.0f ? -number : number;
+        most = size > most ? size : most;
+    }
+    float largest = most[0];
+    for (int lane = 1; lane < Level::lanes; ++lane) {
+        largest = most[lane] > largest ? most[lane] : largest;
+    }
+    return largest;
+}
+
+/// Floats (held.width) become row `row`.
+template <class Level>
+void keep_row(const Held& held, std::int64_t row, const float* numbers) noexcept {
+    using f32 = typename Level::f32;
+    using i32 = typename Vector<Level::lanes>::i32;
+    if (held.kind == Kind::f32) {
+        __builtin_memcpy(static_cast<float*>(held.values) + row * held.width, numbers,
+                         held.width * sizeof(float));
+        return;
+    }
+    if (held.kind == Kind::f16) {
+        auto* to = static_cast<std::uint16_t*>(held.values) + row * held.width;
+        for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
+            Level::narrow_half(load<f32>(numbers + c), to + c);
+        }
+        return;
+    }
+    constexpr float rounder = 0x1.8p23f;  // added and taken off, it leaves the nearest whole number
+    const float most = largest_size<Level>(numbers, held.width);
+    const float steps = most < least_size ? 0.0f : 127.0f / most;
+    held.scales[row] = most < least_size ? 0.0f : most / 127.0f;
+    auto* to = static_cast<std::int8_t*>(held.values) + row * held.width;
+    for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
+        const f32 whole = (load<f32>(numbers + c) * steps + rounder) - rounder;
+        const i32 bytes = __builtin_convertvector(whole, i32);
+        for (int lane = 0; lane < Level::lanes; ++lane) {
+            to[c + lane] = static_cast<std::int8_t>(bytes[lane]);
+        }
+    }
+}
+
+/// The weight of a row of floats, divided by its length where rows count as unit rows.
+template <class Level>
+float coefficient(float weight, bool normalize, const float* numbers, std::int64_t width) noexcept {
+    using f32 = typename Level::f32;
+    constexpr int parts = held_group / Level::lanes;
+    if (!normalize) {
+        return weight;
+    }
+    f32 squares[parts] = {};
+    for (std::int64_t c = 0; c < width; c += held_group) {
+        for (int p = 0; p < parts; ++p) {
+            const auto number = load<f32>(numbers + c + p * Level::lanes);
+            squares[p] += number * number;
+        }
+    }
+    float sums[held_group];
+    __builtin_memcpy(sums, squares, sizeof sums);
+    for (int half = held_group / 2; half > 0; half /= 2) {
+        for (int t = 0; t < half; ++t) {
+            sums[t] += sums[t + half];
+        }
+    }
+    return sums[0] > 0.0f ? weight / Level::root(sums[0]) : 0.0f;
+}
+
+template <class Level>
+void widen(const Held& held, std::int64_t first, std::int64_t count, bool normalize,
+           std::int64_t width, float* scratch, float* out) noexcept {
+    for (std::int64_t row = first; row < first + count; ++row, out += width) {
+        read_row<Level>(held, row, scratch);
+        const float factor = coefficient<Level>(1.0f, normalize, scratch, held.width);
+        for (std::int64_t c = 0; c < width; ++c) {
+            out[c] = factor * scratch[c];
+        }
+    }
+}
+
+template <class Level>
+void narrow(Rows<float> x, const Held& held, std::int64_t first, float* scratch) noexcept {
+    __builtin_memset(scratch, 0, held.width * sizeof(float));
+    for (std::int64_t i = 0; i < x.n; ++i) {
+        __builtin_memcpy(scratch, x[i], x.width * sizeof(float));
+        keep_row<Level>(held, first + i, scratch);
+    }
+}
+
+}  // namespace
+}  // namespace tersevec::sparseproj

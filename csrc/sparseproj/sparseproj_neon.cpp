@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparse random projections and rows of graphs, NEON.
+//   step       4 columns of a neighbour: one load, widened where it must be, one addition
+//   registers  16 sums of 4 columns, or of 16 bytes
+//   tail       none: held rows come in groups of 16 columns; the last of the output is copied
+//   why not    halves added as halves: sums would lose what they are for
+#include "simd/neon.h"
+#include "sparseproj/sparseproj_loop.h"
+#include "sparseproj/sparseproj_project_loop.h"
+
+namespace tersevec::sparseproj::neon {
+namespace {
+
+struct Level : Neon {
+    static constexpr int registers = 16, byte_registers = 16;
+    static f32 widen_bytes(const std::int8_t* bytes) noexcept {
+        std::int32_t four;
+        __builtin_memcpy(&four, bytes, sizeof four);
+        const int8x8_t loaded = vreinterpret_s8_s32(vdup_n_s32(four));
+        return (f32)vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(loaded))));
+    }
+    static float root(float number) noexcept {
+        return vget_lane_f32(vsqrt_f32(vdup_n_f32(number)), 0);
+    }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::neon,
+                                .ternary = &ternary,
+                                .part = &part<Level>,
+                                .rows = &rows<Level>,
+                                .widen = &widen<Level>,
+                                .narrow = &narrow<Level>,
+                                .project = &project<Level>};
+
+}  // namespace tersevec::sparseproj::neon

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparse random projections and rows of graphs, without an instruction of its own for any of it.
+#include <cmath>
+
+#include "simd/plain.h"
+#include "sparseproj/sparseproj_loop.h"
+#include "sparseproj/sparseproj_project_loop.h"
+
+namespace tersevec::sparseproj::scalar {
+namespace {
+
+struct Level : Plain {
+    static constexpr int registers = 4, byte_registers = 4;
+    static f32 widen_bytes(const std::int8_t* bytes) noexcept {
+        f32 numbers;
+        for (int lane = 0; lane < lanes; ++lane) {
+            numbers[lane] = static_cast<float>(bytes[lane]);
+        }
+        return numbers;
+    }
+    static float root(float number) noexcept { return std::sqrt(number); }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::scalar,
+                                .ternary = &ternary,
+                                .part = &part<Level>,
+                                .rows = &rows<Level>,
+                                .widen = &widen<Level>,
+                                .narrow = &narrow<Level>,
+                                .project = &project<Level>};
+
+}  // namespace tersevec::sparseproj::scalar

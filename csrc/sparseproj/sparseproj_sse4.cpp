@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparse random projections and rows of graphs, SSE4.
+//   step       4 columns of a neighbour: one load, one addition; 16 of bytes
+//   registers  8 sums of 4 columns, or of 16 bytes
+//   tail       none: held rows come in groups of 16 columns; the last of the output is copied
+//   why not    halves by instructions: F16C comes with AVX
+#include <immintrin.h>
+
+#include "simd/plain.h"
+#include "sparseproj/sparseproj_loop.h"
+#include "sparseproj/sparseproj_project_loop.h"
+
+namespace tersevec::sparseproj::sse4 {
+namespace {
+
+struct Level : Plain {
+    static constexpr int registers = 8, byte_registers = 8;
+    static f32 widen_bytes(const std::int8_t* bytes) noexcept {
+        return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_loadu_si32(bytes)));
+    }
+    static float root(float number) noexcept {
+        return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
+    }
+};
+
+}  // namespace
+
+extern const Kernels kernels;
+constinit const Kernels kernels{.isa = Isa::sse4,
+                                .ternary = &ternary,
+                                .part = &part<Level>,
+                                .rows = &rows<Level>,
+                                .widen = &widen<Level>,
+                                .narrow = &narrow<Level>,
+                                .project = &project<Level>};
+
+}  // namespace tersevec::sparseproj::sse4

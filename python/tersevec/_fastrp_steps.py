@@ -1,0 +1,159 @@
+"""The arithmetic of FastRP: steps along the edges, and the weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tersevec import _backend
+from tersevec._fastrp_first import First
+from tersevec._graph_input import Graph
+from tersevec._held import Held, Memory
+from tersevec._sparse_rows import SparseRows
+from tersevec._types import F32, F64
+from tersevec._whitening import whiten_held
+
+# Held rows are means of the first ones: if those are at most so large, float16 loses the least.
+_TOP = 2.0**15
+# Rows whose weights add up to less have none, and none may add up to more: float32 ends there.
+_LEAST_DEGREE, _MOST_DEGREE = 1e-30, 1e30
+
+
+class Plan(NamedTuple):
+    """What is added up, and how rows are held in between."""
+
+    weights: tuple[float, ...]  # the last of them is not 0
+    self_weight: float
+    normalize: bool
+    whiten_every: int
+    self_loops: bool
+    state: str
+
+    def whitens(self, step: int) -> bool:
+        """Whether E_step is whitened."""
+        last = step == len(self.weights)
+        return self.whiten_every > 0 and (last or step % self.whiten_every == 0)
+
+    @property
+    def first_sum(self) -> int:
+        """The first step that adds to the result; one more than there are if none does."""
+        steps = len(self.weights)
+        for i, weight in enumerate((self.self_weight, *self.weights)):
+            if weight:
+                return i if i == steps and not self.whitens(i) else i + 1
+        return steps + 1
+
+
+def degrees(graph: Graph, self_loops: bool) -> F64:
+    """The weight of each node's edges."""
+    starts = graph.indptr
+    if graph.weights is None:
+        total = np.diff(starts).astype(np.float64)
+    else:
+        total = np.zeros(graph.n_nodes)
+        there = starts[1:] > starts[:-1]
+        if there.any():
+            total[there] = np.add.reduceat(graph.weights, starts[:-1][there], dtype=np.float64)
+    total[np.abs(total) < _LEAST_DEGREE] = 0
+    if total.max(initial=0.0) > _MOST_DEGREE:
+        row = int(total.argmax())
+        raise ValueError(
+            f"adjacency: expected weights of a row that add up to at most {_MOST_DEGREE:g}, got "
+            f"{total[row]:.3g} in row {row}; scale them down, which changes no mean"
+        )
+    return total + 1.0 if self_loops else total
+
+
+def propagate(
+    graph: Graph,
+    degree: F64,
+    first: First,
+    plan: Plan,
+    memory: Memory,
+    out: F32,
+    threads: int,
+    moved: Callable[[int], object],
+) -> None:
+    """Writes the weighted sum of E_0, E_1, ... into `out`."""
+    kernels = _backend.pick("sparseproj")
+    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    source, unit, lift = first.held, first.unit, _TOP
+    weight, added = plan.self_weight, False
+    for step, next_weight in enumerate(plan.weights, 1):
+        target = None
+        if step < len(plan.weights) or plan.whitens(step):
+            target = Held.empty(len(degree), source.d, plan.state, memory.of(step))
+        made = next_weight if target is None else 0.0
+        held_unit, made_unit = (1.0, 1.0) if plan.normalize else (unit, unit / lift)
+        kernels.propagate(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            (inverse * lift).astype(np.float32),
+            plan.self_loops,
+            source.values,
+            source.scales,
+            None if target is None else target.values,
+            None if target is None else target.scales,
+            out if weight or made else None,
+            weight * held_unit,
+            made * made_unit,
+            plan.normalize,
+            added,
+            threads,
+        )
+        added = added or bool(weight or made)
+        weight = 0.0 if target is None else next_weight
+        if target is not None:
+            source, unit, lift = target, unit / lift, 1.0
+        if plan.whitens(step):
+            whiten_held(source, threads)
+            unit = 1.0
+        moved(1)
+    if weight:
+        factor = weight if plan.normalize else weight * unit
+        _add_held(source, factor, plan.normalize, added, out, threads)
+
+
+def _add_held(
+    held: Held, weight: float, normalize: bool, add: bool, out: F32, threads: int
+) -> None:
+    for _, rows, floats in held.blocks(normalize=normalize, threads=threads):
+        floats *= np.float32(weight)
+        if add:
+            floats += out[rows]
+        out[rows] = floats
+
+
+def averages(graph: Graph, known: Held, threads: int) -> F32:
+    """The weighted mean of each row's known rows; 0 for a row without entries."""
+    degree = degrees(graph, False)
+    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    return spmm(graph, known, inverse.astype(np.float32), None, threads)
+
+
+def spmm(
+    graph: Graph | SparseRows, x: Held, row_scales: F32 | None, out: F32 | None, threads: int
+) -> F32:
+    """Sparse rows times held rows, each scaled."""
+    total = np.empty((len(graph.indptr) - 1, x.d), np.float32) if out is None else out
+    _backend.pick("sparseproj").propagate(
+        graph.indptr,
+        graph.indices,
+        graph[2],
+        row_scales,
+        False,
+        x.values,
+        x.scales,
+        None,
+        None,
+        total,
+        0.0,
+        1.0,
+        False,
+        False,
+        threads,
+    )
+    return total

@@ -1,0 +1,92 @@
+"""Held rows as floats, and back: float32, the bits of float16, or bytes that a scale multiplies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec._types import F32
+
+_GROUP = 16  # columns whose squares are added side by side
+_TILE = 1 << 20  # numbers of one tile
+_LEAST_SIZE = np.float32(2.0**-100)
+
+
+def floats_of(numbers: npt.NDArray[Any]) -> F32:
+    """Held numbers as new floats, scales left out."""
+    if numbers.dtype == np.uint16:
+        numbers = numbers.view(np.float16)
+    return numbers.astype(np.float32)
+
+
+def scaled_floats(numbers: npt.NDArray[Any], scales: F32 | None) -> F32:
+    """Held numbers as new floats."""
+    floats = floats_of(numbers)
+    if scales is not None:
+        floats *= scales[:, None]
+    return floats
+
+
+def coefficients(weight: float, normalize: bool, floats: F32) -> F32:
+    """What each row counts: the weight, divided by the row's length if rows become unit rows."""
+    if not normalize:
+        return np.full(len(floats), weight, np.float32)
+    sums = np.zeros((len(floats), _GROUP), np.float32)
+    for first in range(0, floats.shape[1], _GROUP):
+        sums += np.square(floats[:, first : first + _GROUP])
+    half = _GROUP // 2
+    while half:
+        sums = sums[:, :half] + sums[:, half:]
+        half //= 2
+    lengths = np.sqrt(sums[:, 0])
+    found = np.zeros(len(floats), np.float32)
+    return np.divide(np.float32(weight), lengths, out=found, where=lengths > 0)
+
+
+def widen(
+    source: npt.NDArray[Any],
+    scales: F32 | None,
+    width: int,
+    normalize: bool,
+    threads: int,
+    *,
+    isa: str = "",
+) -> F32:
+    """Held rows as floats (n, width), or as unit rows."""
+    out = np.empty((len(source), width), np.float32)
+    step = max(1, _TILE // source.shape[1])
+    for start in range(0, len(source), step):
+        part = slice(start, start + step)
+        floats = scaled_floats(source[part], None if scales is None else scales[part])
+        np.multiply(coefficients(1.0, normalize, floats)[:, None], floats[:, :width], out=out[part])
+    return out
+
+
+def narrow(
+    x: F32, target: npt.NDArray[Any], scales: F32 | None, threads: int, *, isa: str = ""
+) -> None:
+    """Floats into held rows: the nearest numbers, ties to even; columns that x lacks are zero."""
+    step = max(1, _TILE // target.shape[1])
+    for start in range(0, len(x), step):
+        part = slice(start, start + step)
+        held = target[part]
+        held[:, x.shape[1] :] = 0
+        numbers = held[:, : x.shape[1]]
+        if target.dtype == np.float32:
+            numbers[...] = x[part]
+        elif target.dtype == np.uint16:
+            numbers[...] = x[part].astype(np.float16).view(np.uint16)
+        else:
+            assert scales is not None
+            numbers[...], scales[part] = _bytes_of(x[part])
+
+
+def _bytes_of(x: F32) -> tuple[F32, F32]:
+    """Whole numbers from -127 to 127, and what multiplies those of each row."""
+    most = np.abs(x).max(axis=1, initial=0)
+    there = most >= _LEAST_SIZE
+    steps = np.divide(np.float32(127), most, out=np.zeros_like(most), where=there)
+    scales = np.where(there, most / np.float32(127), np.float32(0))
+    return np.rint(x * steps[:, None]), scales

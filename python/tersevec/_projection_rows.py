@@ -1,0 +1,122 @@
+"""Rows to project, dense or sparse, block by block, and their products with a ternary matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tersevec import _backend
+from tersevec import _check as check
+from tersevec._arrays import describe, float_blocks, plain_float32, view
+from tersevec._sparse_rows import SparseRows, is_sparse, sparse_rows
+from tersevec._ternary import TernaryLists
+from tersevec._types import F32, I32, I64, ArrayIn
+
+_BLOCK = 1 << 20  # numbers that are widened at once
+
+
+class DenseRows(NamedTuple):
+    """Checked rows, not converted: floats, int8, or packed bits of `bits` dimensions."""
+
+    name: str
+    array: npt.NDArray[Any]
+    bits: int | None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.array)
+
+    @property
+    def n_columns(self) -> int:
+        """The number of dimensions."""
+        return int(self.array.shape[1]) if self.bits is None else self.bits
+
+    def blocks(self) -> Iterator[tuple[int, F32]]:
+        """(start, float32 rows), block by block, float32 at once; bits are -1 and 1."""
+        if self.array.dtype.kind not in "iu":
+            yield from float_blocks(
+                self.array, max(1, self.n_rows) if plain_float32(self.array) else None
+            )
+            return
+        step = max(1, _BLOCK // self.n_columns)
+        for start in range(0, self.n_rows, step):
+            part = self.array[start : start + step]
+            if self.bits is not None:
+                signs = np.unpackbits(part, axis=1, count=self.bits).view(np.int8)
+                part = 2 * signs - 1
+            yield start, part.astype(np.float32, order="C")
+
+
+def projectable(
+    name: str, x: ArrayIn, n_features: int | None = None, bits: int | None = None
+) -> DenseRows | SparseRows:
+    """Rows of any kind that can be projected, checked but for finite numbers in dense ones."""
+    if is_sparse(x):
+        if bits is not None:
+            raise TypeError(f"bits: expected None for a sparse {name}, got {bits}")
+        return sparse_rows(name, x, n_features)
+    if bits is not None:
+        n_bits = check.positive("bits", bits)
+        if n_features not in (None, n_bits):
+            raise ValueError(f"bits: expected {n_features}, as in fit, got {n_bits}")
+        return DenseRows(name, check.codes(name, x, (n_bits + 7) // 8), n_bits)
+    array = view(name, x)
+    if array.dtype == np.uint8:
+        raise TypeError(
+            f"{name}: expected floats, int8 or a sparse matrix, got {describe(array)}; "
+            "for packed bits pass bits=, the number of dimensions"
+        )
+    if array.dtype != np.int8:
+        return DenseRows(name, check.vectors(name, x, n_features), None)
+    if array.ndim != 2 or n_features not in (None, array.shape[1]) or array.shape[1] < 1:
+        wanted = "?" if n_features is None else n_features
+        raise ValueError(f"{name}: expected int8 of shape (?, {wanted}), got {describe(array)}")
+    check.rows_within_limit(name, len(array))
+    return DenseRows(name, array, None)
+
+
+class Projector:
+    """A ternary matrix in the two orders that dense and sparse rows ask for."""
+
+    def __init__(self, lists: TernaryLists, scale: float) -> None:
+        """Products are multiplied by `scale`."""
+        self.lists, self.scale = lists, scale
+        self._columns: tuple[I64, I32] | None = None
+
+    def __call__(self, rows: DenseRows | SparseRows, threads: int) -> F32:
+        """The projected rows: (n, columns of the matrix)."""
+        kernels, width = _backend.pick("sparseproj"), self.lists.matrix.n_columns
+        if isinstance(rows, SparseRows):
+            return kernels.project_sparse(
+                rows.indptr,
+                rows.indices,
+                rows.values,
+                self.lists.starts,
+                self.lists.codes,
+                width,
+                self.scale,
+                threads,
+            )
+        if self._columns is None:
+            self._columns = self.lists.by_columns()
+        out = np.empty((rows.n_rows, width), np.float32)
+        for start, block in rows.blocks():
+            part = kernels.project(block, *self._columns, self.scale, threads)
+            _refuse_nan(rows.name, part, block, start)
+            if len(block) == rows.n_rows:
+                return part
+            out[start : start + len(block)] = part
+        return out
+
+
+def _refuse_nan(name: str, part: F32, block: F32, start: int) -> None:
+    """Tell the first row that cannot be projected: its products are NaN, or beyond float32."""
+    row = _backend.first_beyond(part, check.FLOAT32_MAX)
+    if row < 0:
+        return
+    check.finite(name, block[row : row + 1], start + row)
+    raise ValueError(f"{name}: row {start + row} is too large: its projection is beyond float32")

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Sparse random projections against their definitions, number by number. `volatile` keeps every
+/// product rounded.
+#pragma once
+
+#include <cstring>
+
+#include "parity_pqencode.h"
+#include "sparseproj/sparseproj.h"
+#include "sparseproj/sparseproj_random.h"
+
+namespace tersevec::parity {
+
+inline void check_ternary(Isa isa) {
+    const std::vector<std::int64_t> ids = {0, 1, -1, 1ll << 62};
+    for (const int threshold : {1, 10923, 32768}) {
+        std::vector<std::int8_t> found(ids.size() * 128);
+        sparseproj::ternary(ids.data(), 4, 77, 70, threshold, 128, 2, isa, found.data());
+        bool right = true;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const std::uint64_t c = i % 128, golden = sparseproj::golden;
+            const auto id = static_cast<std::uint64_t>(ids[i / 128]);
+            const auto state = sparseproj::mix(sparseproj::mix(77 + golden) + id * golden);
+            const auto word = sparseproj::mix(state + (c / 4 + 1) * golden);
+            const auto u = static_cast<int>(word >> 16 * (c % 4) & 0xffff);
+            const int number = u < threshold ? 1 : u < 2 * threshold ? -1 : 0;
+            right &= found[i] == (c < 70 ? number : 0);
+        }
+        expect(right, "sparseproj ternary", isa, "threshold " + std::to_string(threshold));
+    }
+}
+
+struct SparseprojCase {
+    std::int64_t n, width;
+    bool weighted;
+    std::string shape;
+    std::vector<std::int64_t> indptr = {0}, wide_indices;
+    std::vector<std::int32_t> indices;
+    Floats weights, row_scales, source, made;
+
+    SparseprojCase(Random& random, std::int64_t n, std::int64_t width, std::int64_t longest,
+                   bool weighted, bool whole)
+        : n(n),
+          width(width),
+          weighted(weighted),
+          shape(std::to_string(n) + " rows of " + std::to_string(width) + ", longest " +
+                std::to_string(longest) + (weighted ? ", weighted" : "")),
+          row_scales(random.numbers(n)),
+          source(random.numbers(n * width)) {
+        for (float& number : source) {
+            number = whole ? static_cast<float>(static_cast<int>(random.below(3)) - 1) : number;
+        }
+        for (std::int64_t row = 0; row < n; ++row) {
+            const std::int64_t count = row == n / 2 ? longest : random.below(6);
+            for (std::int64_t entry = 0; entry < count; ++entry) {
+                indices.push_back(static_cast<std::int32_t>(random.below(n)));
+                weights.push_back(random.number());
+            }
+            indptr.push_back(static_cast<std::int64_t>(indices.size()));
+        }
+        wide_indices.assign(indices.begin(), indices.end());
+        for (std::int64_t row = 0; row < n; ++row) {
+            for (std::int64_t c = 0; c < width; ++c) {
+                made.push_back(product(row_scales[row], sum(row, c)));
+            }
+        }
+    }
+
+    float sum(std::int64_t row, std::int64_t c) const {
+        const std::int64_t begin = indptr[row], end = indptr[row + 1];
+        float total = 0.0f, part = source[row * width + c];
+        for (std::int64_t entry = begin; entry < end; ++entry) {
+            if (entry > begin && (entry - begin) % sparseproj::part_entries == 0) {
+                total = entry - begin == sparseproj::part_entries ? part : total + part;
+                part = 0.0f;
+            }
+            const float number = source[indices[entry] * width + c];
+            part = part + (weighted ? product(weights[entry], number) : number);
+        }
+        return end - begin > sparseproj::part_entries ? total + part : part;
+    }
+
+    sparseproj::Step step(const sparseproj::Held& held, bool wide) const {
+        sparseproj::Step step{};
+        const void* ids = wide ? static_cast<const void*>(wide_indices.data()) : indices.data();
+        step.graph = {indptr.data(), ids, true, wide, weighted ? weights.data() : nullptr, n};
+        step.source = held;
+        step.row_scales = row_scales.data();
+        step.self_loops = true;
+        return step;
+    }
+};
+
+inline void check_steps(SparseprojCase& c, Isa isa, bool whole) {
+    std::vector<std::int8_t> bytes(c.source.begin(), c.source.end());
+    std::vector<std::uint16_t> halves(c.source.size());
+    const sparseproj::Held as_halves{halves.data(), nullptr, c.n, c.width, sparseproj::Kind::f16};
+    const Rows<float> rows{c.source.data(), c.n, c.width,
+                           c.width * static_cast<std::int64_t>(sizeof(float))};
+    sparseproj::narrow(rows, as_halves, 2, isa);
+    Floats back(c.source.size());
+    sparseproj::widen(as_halves, false, c.width, 2, isa, back.data());
+    std::vector<sparseproj::Held> sources = {
+        {c.source.data(), nullptr, c.n, c.width, sparseproj::Kind::f32}};
+    if (whole) {  // halves and bytes hold these exactly
+        expect(back == c.source, "sparseproj widen", isa, c.shape);
+        sources.push_back(as_halves);
+        sources.push_back({bytes.data(), nullptr, c.n, c.width, sparseproj::Kind::i8});
+    }
+    for (const auto& source : sources) {
+        for (const bool wide : {false, true}) {
+            Floats out(c.made.size()), kept(c.made.size());
+            auto step = c.step(source, wide);
+            step.target = {kept.data(), nullptr, c.n, c.width, sparseproj::Kind::f32};
+            step.sums = {out.data(), c.width, c.width, false, false, 0.0f, 1.0f};
+            sparseproj::propagate(step, wide ? 3 : 1, isa);
+            expect(out == c.made && kept == c.made, "sparseproj propagate", isa, c.shape);
+        }
+    }
+}
+
+inline void check_projection(Random& random, Isa isa, std::int64_t n) {
+    constexpr std::int64_t features = 21, width = 5;
+    const Floats x = random.numbers(n * features);
+    std::vector<std::int64_t> starts = {0};
+    std::vector<std::int32_t> listed;
+    for (std::int64_t list = 0; list < 2 * width; ++list) {
+        for (std::int32_t feature = 0; feature < features; ++feature) {
+            if (random.below(4) == 0) {
+                listed.push_back(feature);
+            }
+        }
+        starts.push_back(static_cast<std::int64_t>(listed.size()));
+    }
+    Floats found(n * width), want;
+    for (std::int64_t i = 0; i < n; ++i) {
+        for (std::int64_t c = 0; c < width; ++c) {
+            float sums[2] = {0.0f, 0.0f};
+            for (int s = 0; s < 2; ++s) {
+                for (std::int64_t k = starts[2 * c + s]; k < starts[2 * c + s + 1]; ++k) {
+                    sums[s] = sums[s] + x[i * features + listed[k]];
+                }
+            }
+            want.push_back(product(0.7f, sums[0] - sums[1]));
+        }
+    }
+    const sparseproj::Lists lists{starts.data(), listed.data(), width};
+    sparseproj::project({x.data(), n, features, features * 4}, lists, 0.7f, 2, isa, found.data());
+    expect(found == want, "sparseproj project", isa, std::to_string(n) + " rows");
+}
+
+inline void check_sparseproj() {
+    Random random;
+    for (const Isa isa : levels_of(sparseproj::rows())) {
+        check_ternary(isa);
+        for (const std::int64_t n : {1, 63, 130}) {
+            check_projection(random, isa, n);
+        }
+        for (const bool whole : {false, true}) {
+            for (const std::int64_t width : {64, 128, 320}) {
+                for (const std::int64_t longest : {0, 200, 5000}) {
+                    SparseprojCase c(random, 30, width, longest, longest == 200 && !whole, whole);
+                    check_steps(c, isa, whole);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace tersevec::parity
