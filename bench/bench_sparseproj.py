@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_pqscan import TRAIN, D, vectors
 from harness import THREADS, Call, Contender, Scenario, grid, paths
 from tersevec import _native
 from tersevec._held import Held, aligned
@@ -19,6 +18,7 @@ from tersevec.projection import SparseRandomProjection
 
 native = _native.sparseproj
 DIMS = 128
+WIDE = 768  # of rows that are projected
 MEAN_DEGREE = 9
 STATES = {8: "int8", 16: "float16", 32: "float32"}
 
@@ -35,6 +35,11 @@ def graph(n: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.lexsort((indices, rows))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
     return indptr.astype(np.int32), indices[order].astype(np.int32)
+
+
+@functools.lru_cache(maxsize=2)
+def vectors(n: int) -> np.ndarray:
+    return np.random.default_rng(7).standard_normal((n, WIDE), dtype=np.float32)
 
 
 def csr(n: int) -> Any:
@@ -90,31 +95,34 @@ def fastrp(s: Scenario) -> Call:
 
 
 def project(s: Scenario, module: Any, isa: str = "") -> Call:
-    projection = SparseRandomProjection(DIMS, random_state=0).fit(vectors(2, 7))
+    projection = SparseRandomProjection(DIMS, random_state=0).fit(vectors(s.n))
     columns = projection._projector.lists.by_columns()
-    x, scale = vectors(s.n, 7), projection._projector.scale
+    x, scale = vectors(s.n), projection._projector.scale
     return lambda: (module.project(x, *columns, scale, s.threads, isa=isa),)
 
 
 def blas(s: Scenario) -> Call:
-    projection = SparseRandomProjection(DIMS, random_state=0).fit(vectors(2, 7))
-    x, matrix = vectors(s.n, 7), np.ascontiguousarray(projection.components_.toarray().T)
+    projection = SparseRandomProjection(DIMS, random_state=0).fit(vectors(s.n))
+    x, matrix = vectors(s.n), np.ascontiguousarray(projection.components_.toarray().T)
     return lambda: (x @ matrix,)
 
 
 def sklearn(s: Scenario) -> Call:
     peer = pytest.importorskip("sklearn.random_projection", reason="scikit-learn is not installed")
-    model = peer.SparseRandomProjection(DIMS, random_state=0).fit(vectors(s.n, 7))
-    x = vectors(s.n, 7)
+    model = peer.SparseRandomProjection(DIMS, random_state=0).fit(vectors(s.n))
+    x = vectors(s.n)
     return lambda: (model.transform(x),)
 
 
-NODES = (20_000, 500_000)
+NODES = (20_000, 200_000)
 SIGNS = [Scenario(f"{DIMS} random signs", n, DIMS) for n in NODES]
 SIGNERS = paths(signs, native, twin=twin)
 STEPS = [
     Scenario(
-        f"a step of FastRP, {MEAN_DEGREE} x {DIMS}", n, DIMS * bits // 8 * MEAN_DEGREE, bits=bits
+        f"a step of FastRP, {MEAN_DEGREE} rows of {DIMS} {STATES[bits]}",
+        n,
+        DIMS * bits // 8 * MEAN_DEGREE,
+        bits=bits,
     )
     for bits in STATES
     for n in NODES
@@ -124,8 +132,10 @@ STEPPERS = [
     Contender("SciPy, float32", scipy_step, exact=False, peer=True),
 ]
 EMBED = [
-    Scenario(f"FastRP, 3 steps, {DIMS} floats", n, DIMS * 4, threads=threads, bits=bits)
-    for bits in (16, 32)
+    Scenario(
+        f"FastRP in {STATES[bits]}, 3 steps, {DIMS} floats", n, DIMS * 4, threads=threads, bits=bits
+    )
+    for bits, state in ((16, "float16"), (32, "float32"))
     for n in NODES
     for threads in THREADS
 ]
@@ -133,7 +143,7 @@ EMBEDDERS = [
     Contender(_native.isa_active(), embed, exact=False),
     Contender("fastrp", fastrp, exact=False, peer=True),
 ]
-PROJECT = [Scenario(f"project {D} floats to {DIMS}", TRAIN, D * 4)]
+PROJECT = [Scenario(f"project {WIDE} floats to {DIMS}", 20_000, WIDE * 4)]
 PROJECTORS = [
     *paths(project, native, twin=twin),
     Contender("NumPy's BLAS", blas, exact=False, peer=True),

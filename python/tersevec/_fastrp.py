@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _check as check
+from tersevec import _fastrp_first as first_rows
 from tersevec import _fastrp_steps as steps
 from tersevec import _threads
 from tersevec._estimator import Estimator, NotFittedError, random_generator
@@ -234,13 +235,15 @@ class FastRP(Estimator):
         node_features: ArrayIn,
         memory: Memory,
         threads: int,
-    ) -> steps.First:
+    ) -> first_rows.First:
         """E_0, held."""
-        power = steps.powers(degree, number("normalization_strength", self.normalization_strength))
+        power = first_rows.powers(
+            degree, number("normalization_strength", self.normalization_strength)
+        )
         density = density_of(self.density, 1 / 3)
         rng = random_generator(self.random_state)
         if node_features is None:
-            return steps.random_first(ternary(d, density, rng), ids, power, memory, threads)
+            return first_rows.random_first(ternary(d, density, rng), ids, power, memory, threads)
         features = projectable("node_features", node_features)
         if features.n_rows != len(ids):
             raise ValueError(
@@ -250,7 +253,7 @@ class FastRP(Estimator):
         matrix, projection = ternary(d - p, density, rng), ternary(p, density, rng)
         lists = projection.lists(features.n_columns, threads)
         projector = Projector(lists, projection.scale(d))
-        return steps.featured_first(
+        return first_rows.featured_first(
             matrix, ids, features, projector, power, self.state, memory, threads
         )
 

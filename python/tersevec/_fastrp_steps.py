@@ -1,19 +1,18 @@
-"""The arithmetic of FastRP: E_0, its propagation, and the weighted sum."""
+"""The arithmetic of FastRP: steps along the edges, and the weighted sum."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from tersevec import _backend
+from tersevec._fastrp_first import First
 from tersevec._graph_input import Graph
 from tersevec._held import Held, Memory
-from tersevec._projection_rows import DenseRows, Projector
 from tersevec._sparse_rows import SparseRows
-from tersevec._ternary import Ternary
-from tersevec._types import F32, F64, I64
+from tersevec._types import F32, F64
 from tersevec._whitening import whiten_held
 
 # Held rows are means of the first ones: if those are at most so large, float16 loses the least.
@@ -47,13 +46,6 @@ class Plan(NamedTuple):
         return steps + 1
 
 
-class First(NamedTuple):
-    """E_0 as it is held, times `unit`; its numbers are at most 1 in size."""
-
-    held: Held
-    unit: float
-
-
 def degrees(graph: Graph, self_loops: bool) -> F64:
     """The weight of each node's edges."""
     starts = graph.indptr
@@ -72,30 +64,6 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
             f"{total[row]:.3g} in row {row}; scale them down, which changes no mean"
         )
     return total + 1.0 if self_loops else total
-
-
-def powers(degree: F64, strength: float) -> F64 | None:
-    """Degrees to a power, nodes without edges as if they had one; None for ones."""
-    if strength == 0:
-        return None
-    with np.errstate(over="ignore", under="ignore"):
-        found: F64 = np.where(degree > 0, degree, 1.0) ** strength
-    if len(found) and not 0 < found.min() <= found.max() < np.inf:
-        raise ValueError(f"normalization_strength: degrees to the power {strength:g} overflow")
-    return found
-
-
-def random_first(
-    matrix: Ternary, ids: I64, power: F64 | None, memory: Memory, threads: int
-) -> First:
-    """E_0 = D**strength R: the signs as bytes, and a scale for each row."""
-    unit, scales = matrix.scale(matrix.n_columns), None
-    if power is not None and len(power):
-        unit *= float(power.max())
-        scales = (power / power.max()).astype(np.float32)
-    signs = memory.of(0)[: len(ids) * matrix.width].view(np.int8).reshape(-1, matrix.width)
-    matrix.write(ids, signs, threads)
-    return First(Held(signs, scales, matrix.n_columns), unit)
 
 
 def propagate(
@@ -189,40 +157,3 @@ def spmm(
         threads,
     )
     return total
-
-
-def featured_first(
-    matrix: Ternary,
-    ids: I64,
-    features: DenseRows | SparseRows,
-    projector: Projector,
-    power: F64 | None,
-    state: str,
-    memory: Memory,
-    threads: int,
-) -> First:
-    """E_0 = D**strength (R, X S): random columns, then projections of features."""
-    d = matrix.n_columns + projector.lists.matrix.n_columns
-    held = Held.empty(len(ids), d, state, memory.of(0))
-    projected = projector(features, threads)
-    n_random, unit = matrix.n_columns, matrix.scale(d)
-
-    def blocks() -> Iterator[tuple[Held, F32]]:
-        step = max(1, (1 << 20) // d)
-        for start in range(0, len(ids), step):
-            rows = slice(start, start + step)
-            block = np.empty((len(ids[rows]), d), np.float32)
-            if n_random:
-                block[:, :n_random] = matrix.rows(ids[rows], threads)[:, :n_random]
-                block[:, :n_random] *= np.float32(unit)
-            block[:, n_random:] = projected[rows]
-            if power is not None:
-                block *= power[rows, None].astype(np.float32)
-            yield held.part(rows), block
-
-    most = max((float(np.abs(block).max(initial=0.0)) for _, block in blocks()), default=0.0)
-    lift = 2.0 ** -np.ceil(np.log2(most)) if most > 0 else 1.0  # to at most 1: halves go to 65504
-    for part, block in blocks():
-        block *= np.float32(lift)
-        part.write(block, threads)
-    return First(held, 1.0 / lift)

@@ -1,0 +1,84 @@
+"""E_0 of FastRP: random signs and projected features, times powers of the degrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tersevec._held import Held, Memory
+from tersevec._projection_rows import DenseRows, Projector
+from tersevec._sparse_rows import SparseRows
+from tersevec._ternary import Ternary
+from tersevec._types import F32, F64, I64
+
+_BLOCK = 1 << 20  # numbers
+
+
+class First(NamedTuple):
+    """E_0 as it is held, times `unit`; its numbers are at most 1 in size."""
+
+    held: Held
+    unit: float
+
+
+def powers(degree: F64, strength: float) -> F64 | None:
+    """Degrees to a power, nodes without edges as if they had one; None for ones."""
+    if strength == 0:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        found: F64 = np.where(degree > 0, degree, 1.0) ** strength
+    if len(found) and not 0 < found.min() <= found.max() < np.inf:
+        raise ValueError(f"normalization_strength: degrees to the power {strength:g} overflow")
+    return found
+
+
+def random_first(
+    matrix: Ternary, ids: I64, power: F64 | None, memory: Memory, threads: int
+) -> First:
+    """E_0 = D**strength R: the signs as bytes, and a scale for each row."""
+    unit, scales = matrix.scale(matrix.n_columns), None
+    if power is not None and len(power):
+        unit *= float(power.max())
+        scales = (power / power.max()).astype(np.float32)
+    signs = memory.of(0)[: len(ids) * matrix.width].view(np.int8).reshape(-1, matrix.width)
+    matrix.write(ids, signs, threads)
+    return First(Held(signs, scales, matrix.n_columns), unit)
+
+
+def featured_first(
+    matrix: Ternary,
+    ids: I64,
+    features: DenseRows | SparseRows,
+    projector: Projector,
+    power: F64 | None,
+    state: str,
+    memory: Memory,
+    threads: int,
+) -> First:
+    """E_0 = D**strength (R, X S): random columns, then projections of features."""
+    d = matrix.n_columns + projector.lists.matrix.n_columns
+    held = Held.empty(len(ids), d, state, memory.of(0))
+    projected = projector(features, threads)
+    n_random, unit = matrix.n_columns, matrix.scale(d)
+
+    def blocks() -> Iterator[tuple[Held, F32]]:
+        step = max(1, _BLOCK // d)
+        for start in range(0, len(ids), step):
+            rows = slice(start, start + step)
+            block = np.empty((len(ids[rows]), d), np.float32)
+            if n_random:
+                block[:, :n_random] = matrix.rows(ids[rows], threads)[:, :n_random]
+                block[:, :n_random] *= np.float32(unit)
+            block[:, n_random:] = projected[rows]
+            if power is not None:
+                block *= power[rows, None].astype(np.float32)
+            yield held.part(rows), block
+
+    most = max((float(np.abs(block).max(initial=0.0)) for _, block in blocks()), default=0.0)
+    lift = 2.0 ** -np.ceil(np.log2(most)) if most > 0 else 1.0  # to at most 1: halves go to 65504
+    for part, block in blocks():
+        block *= np.float32(lift)
+        part.write(block, threads)
+    return First(held, 1.0 / lift)
