@@ -11,6 +11,7 @@ NEEDED = (
     "tersevec/_cli/demo.py",
     "tersevec/_numpy/hamming.py",
     "tersevec/data/LICENCES.md",
+    "tersevec/data/graph_debian.npz",
     "tersevec/data/text384.npz",
     "tersevec/data/tokens64.npz",
     "tersevec/data/base_texts.tsv.gz",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     results = config.stash[RESULTS]
     if not results:
         return
-    text = (
-        f"{report.machine(config.invocation_params.args)}\n\n{LEGEND}\n\n{report.tables(results)}\n"
-    )
+    command = shlex.join(["pytest", *config.invocation_params.args])
+    text = f"{report.machine(command)}\n\n{LEGEND}\n\n{report.tables(results)}\n"
     terminalreporter.section("tersevec")
     terminalreporter.write_line(text)
     if path := config.getoption("--bench-report"):

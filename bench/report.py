@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import platform
 import re
-import shlex
 import subprocess
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -59,7 +58,7 @@ def _version(package: str) -> str:
         return f"{package} not installed"
 
 
-def machine(arguments: Sequence[str]) -> str:
+def machine(command: str, packages: Sequence[str] = PEERS) -> str:
     """What the figures depend on, as a Markdown list."""
     name, flags = _cpu()
     commit = _output("git", "rev-parse", "--short=12", "HEAD") or "unknown"
@@ -70,15 +69,15 @@ def machine(arguments: Sequence[str]) -> str:
         "flags": flags,
         "caches": _caches(),
         "system": f"{platform.platform()}, Python {platform.python_version()}",
-        "packages": ", ".join([f"tersevec {tersevec.__version__}", *map(_version, PEERS)]),
+        "packages": ", ".join([f"tersevec {tersevec.__version__}", *map(_version, packages)]),
         "commit": commit + changed,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": f"`pytest {shlex.join(arguments)}`",
+        "command": f"`{command}`",
     }
     return "\n".join(f"- {key}: {value or 'unknown'}" for key, value in facts.items())
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table that is one in a terminal too."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     ruler = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -131,6 +130,6 @@ def tables(results: Sequence[Result]) -> str:
         head = ["path", "ns", "±", "GB/s", "of read", *(f"x {p.contender.name}" for p in peers)]
         parts.append(
             f"### {scenario}\n\nA plain read of as many bytes: {read:.1f} GB/s.\n\n"
-            + _aligned([head, *(_row(result, peers) for result in here)])
+            + aligned([head, *(_row(result, peers) for result in here)])
         )
     return "\n\n".join(parts)

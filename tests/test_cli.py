@@ -79,6 +79,8 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
         "* 0.658  dolphin-emu",
         "300 WordNet entries as 4,861 token vectors of 64",
         "then int8 MaxSim of 30 candidates",
+        "5,844 Debian packages",
+        "python3-numpy: python3-scipy 0.9",
     ):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= WIDTH
@@ -96,6 +98,9 @@ def test_demo_compares_and_searches_the_texts_that_ship(capsys):
     assert (sizes["rabitq 1 bit"], sizes["rabitq 4 bits"]) == ("60", "216")
     assert min(share for name, share in recall.items() if "re-rank" in name) > 0.95
     assert 0.6 < recall["hamming"] < recall["rabitq 1 bit"] < 0.9 < recall["rabitq 4 bits"]
+    f1 = recall  # the same column of the graph's table
+    assert f1["votes of neighbours"] < 0.35 < f1["FastRP, weights (0, 1, 1)"] < 0.5
+    assert f1["FastRP, 16 steps, whitened every 4th"] > 0.53
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])

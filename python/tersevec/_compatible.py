@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tersevec import _check
+from tersevec._compatible_gradient import refined
 from tersevec._kernels import F32, F64, ArrayIn
 from tersevec._quantizer import unit_rows
+from tersevec._recurrence import applied
 from tersevec._recurrent_judge import Encoder, Judge, picked, unit_training_rows, values_of
 
 _RIDGE = 1e-3  # of the mean energy of a dimension
@@ -35,7 +37,9 @@ def paired_rows(
     return unit_training_rows("X", new_rows, drawn), unit_training_rows("X_old", old_rows, drawn)
 
 
-def adapter_of(new: F32, old: F32, encoder: Encoder, threads: int) -> tuple[F32, Compatibility]:
+def adapter_of(
+    new: F32, old: F32, encoder: Encoder, rng: np.random.Generator, threads: int
+) -> tuple[F32, Compatibility]:
     """The map (d_new, d_old) of unit rows whose codes find most old ones, and its recalls."""
     judge = Judge(old)
 
@@ -45,19 +49,25 @@ def adapter_of(new: F32, old: F32, encoder: Encoder, threads: int) -> tuple[F32,
     old_queries, old_base = judge.parts(old)
     new_queries, new_base = judge.parts(new)
     base = codes(old_base)
-    old_on_old = judge.shared(codes(old_queries), base)
-    best: tuple[F32, Compatibility] | None = None
-    for adapter in _candidates(new[judge.fitted], old[judge.fitted]):
-        queries = codes(new_queries @ adapter)
-        found = Compatibility(
-            judge.shared(queries, base),
-            judge.shared(queries, codes(new_base @ adapter)),
-            old_on_old,
+
+    def recall(adapter: F32) -> float:
+        return judge.shared(codes(new_queries @ adapter), base)
+
+    best = max(_candidates(new[judge.fitted], old[judge.fitted]), key=recall)
+    decoder = encoder.decoder()
+    if judge.trusted and decoder:
+        pool = judge.unseen
+        best = refined(
+            best,
+            new[pool],
+            old[pool],
+            lambda rows: unit_rows(applied(decoder, codes(rows), threads)),
+            recall,
+            rng,
         )
-        if best is None or found.new_on_old > best[1].new_on_old:
-            best = adapter, found
-    assert best is not None
-    return best
+    new_on_new = judge.shared(codes(new_queries @ best), codes(new_base @ best))
+    old_on_old = judge.shared(codes(old_queries), base)
+    return best, Compatibility(recall(best), new_on_new, old_on_old)
 
 
 def _candidates(new: F32, old: F32) -> list[F32]:

@@ -65,17 +65,17 @@ def _from_networkx(graph: Any) -> Edges:
     listed = list(graph.edges(data="weight", default=1))
     ends = np.array([(number[u], number[v]) for u, v, _ in listed], np.int64).reshape(-1, 2)
     weights = [weight for _, _, weight in listed]
-    return _directed(ends, weights, len(number), graph.is_directed())
+    return as_directed(ends, weights, len(number), graph.is_directed())
 
 
 def _from_igraph(graph: Any) -> Edges:
     ends = np.array(graph.get_edgelist(), np.int64).reshape(-1, 2)
     weights = graph.es["weight"] if "weight" in graph.es.attributes() else None
-    return _directed(ends, weights, graph.vcount(), graph.is_directed())
+    return as_directed(ends, weights, graph.vcount(), graph.is_directed())
 
 
-def _directed(ends: Any, weights: Any, n_nodes: int, directed: bool) -> Edges:
-    """Edges as they are if the graph is directed, else both ways; a loop is there once."""
+def as_directed(ends: Any, weights: Any, n_nodes: int | None, directed: bool) -> Edges:
+    """Edges (m, 2) as they are if the graph is directed, else both ways; a loop is there once."""
     sources, targets = ends.T
     if directed:
         return Edges(sources, targets, weights, n_nodes)

@@ -159,7 +159,9 @@ class RecurrentBinarizer(RecurrentCodes):
         Notes
         -----
         An orthogonal map between the spaces, where their dimensions agree, or a ridge regression:
-        whichever finds more among held-out rows, whose recall `compatibility_` tells.
+        whichever finds more among held-out rows. Then it is refined by gradients of the compatible
+        loss, through new codes and towards the old ones, and what they bring is kept if it finds
+        still more. `compatibility_` tells the recalls.
         """
         m, n_levels = self._check_parameters()
         if not isinstance(old, RecurrentBinarizer):
@@ -172,7 +174,7 @@ class RecurrentBinarizer(RecurrentCodes):
             )
         count, rng = _threads.resolve(threads), random_generator(self.random_state)
         pair = paired_rows(X, X_old, old.n_features_in_, rng)
-        adapter, compatibility = adapter_of(*pair, encoder, count)
+        adapter, compatibility = adapter_of(*pair, encoder, rng, count)
         self._hold(encoder.adapted(adapter), compatibility.new_on_old)
         self.compatibility_: Compatibility = compatibility
         return self

@@ -1,4 +1,4 @@
-"""The command line: `python -m tersevec info | demo | evaluate`."""
+"""The command line: `python -m tersevec info | demo | evaluate | embed-graph`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import tersevec
+from tersevec._cli import embed_graph_options
 from tersevec._cli.rows import METRICS, UserError
 
 DESCRIPTION = "Vectors in few bits, searched fast and exactly."
@@ -22,16 +23,20 @@ METHODS = (
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tersevec", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=tersevec.__version__)
-    commands = parser.add_subparsers(dest="command", metavar="{info,demo,evaluate}")
+    commands = parser.add_subparsers(dest="command", metavar="{info,demo,evaluate,embed-graph}")
     info = "print the backend, CPU levels, threads and kernels in use, and why (the default)"
     commands.add_parser("info", help=info, description=info.capitalize() + ".")
-    demo = "compare and search on sentence embeddings that come with the package"
+    demo = "compare and search on sentence embeddings, embed a graph; both come with the package"
     commands.add_parser("demo", help=demo, description=f"{demo.capitalize()}. {METHODS}")
     evaluate = "compare on your own vectors"
     _add_evaluate(
         commands.add_parser(
             "evaluate", help=evaluate, description=f"{evaluate.capitalize()}. {METHODS}"
         )
+    )
+    embed = "embed the nodes of a graph, from a file of edges"
+    embed_graph_options.add_options(
+        commands.add_parser("embed-graph", help=embed, description=embed_graph_options.DESCRIPTION)
     )
     return parser
 
@@ -96,6 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from tersevec._cli import evaluate
 
             evaluate.run(arguments)
+        elif command == "embed-graph":
+            from tersevec._cli import embed_graph
+
+            embed_graph.run(arguments)
         else:
             _info()
             if arguments.command is None:

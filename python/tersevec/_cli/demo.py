@@ -1,9 +1,9 @@
-"""`python -m tersevec demo`: the comparison and some searches, on embeddings that ship with it."""
+"""`python -m tersevec demo`: searches of vectors and of bags, and a graph, on data that ships."""
 
 from __future__ import annotations
 
 import tersevec
-from tersevec._cli import demo_data, demo_tokens
+from tersevec._cli import demo_data, demo_graph, demo_tokens
 from tersevec._cli.coders import PRODUCT_BITS, RABITQ_BITS, RECURRENT_LEVELS, subspace_counts
 from tersevec._cli.demo_data import DemoData
 from tersevec._cli.rows import Rows
@@ -15,7 +15,7 @@ EXAMPLES = (40, 55)  # queries: one for a Debian package, one for a WordNet entr
 
 
 def run() -> None:
-    """Print the comparison and the two searches."""
+    """Print the comparison, the two searches, and what embeddings of a graph tell."""
     data = demo_data.load()
     base = Rows("base", data.base, "ip")
     products = [(subspace_counts(base.dim, n_bits)[0], n_bits) for n_bits in PRODUCT_BITS]
@@ -32,10 +32,12 @@ def run() -> None:
     print(f"What {best.name} finds for two queries (* marks what is looked for):")
     for query in EXAMPLES:
         print("\n".join(_example(data, best, query)))
-    print("", *demo_tokens.lines(), sep="\n")
+    print("\nSo few vectors fit into a CPU's cache, where brute force is at its best.\n")
+    print("\n".join(demo_tokens.lines()), end="\n\n")
+    print("\n".join(demo_graph.lines()), end="\n\n")
     print(
-        "\nSo few vectors fit into a CPU's cache, where brute force is at its best.\n"
-        "Your own arrays: python -m tersevec evaluate BASE.npy QUERIES.npy"
+        "Your own arrays: python -m tersevec evaluate BASE.npy QUERIES.npy\n"
+        "Your own graph:  python -m tersevec embed-graph EDGES OUT.npy"
     )
 
 
