@@ -121,6 +121,24 @@ def fastembed(s: Scenario) -> Call:
     return lambda: [[one(tokens[a:b]) for a, b in pairwise(offsets.tolist())]]
 
 
+def muvera_python(s: Scenario) -> Call:
+    """Batches; its fill takes the wrong token for most empty cells."""
+    muvera = pytest.importorskip("muvera.muvera", reason="muvera-python is not installed")
+    setting = SETTINGS[s.what]
+    tokens, offsets = bags(setting.low, setting.high)
+    theirs = muvera.Muvera(
+        num_repetitions=REPETITIONS,
+        num_simhash_projections=setting.k,
+        dimension=DIMS,
+        projection_type="ams_sketch",
+        projection_dimension=setting.p,
+        fill_empty_partitions=True,
+    )
+    each = np.split(tokens, offsets[1:-1])
+    how = theirs.encode_documents if setting.documents else theirs.encode_queries
+    return lambda: [how(each)]
+
+
 def products(s: Scenario) -> Call:
     """The floor of all who project every token: hash and projection products alone, by BLAS."""
     setting = SETTINGS[s.what]
@@ -139,6 +157,7 @@ ENCODERS = [
     Contender("FixedDimensionalEncoder", public),
     Contender("NumPy products alone", products, exact=False, peer=True),
     Contender("muvfde", muvfde, exact=False, peer=True),
+    Contender("muvera-python", muvera_python, exact=False, peer=True),
     Contender("fastembed", fastembed, exact=False, peer=True),
 ]
 # The twin multiplies in BLAS: its sums are in another order.
