@@ -181,8 +181,8 @@ private:
             const auto widen_some = [=](std::int64_t at) {
 #pragma GCC unroll 16
                 for (std::int64_t i = most * at; i < most * (at + step); i += Level::lanes) {
+                    __builtin_prefetch(source + total + i);  // the next document's too
                     if (i + Level::lanes <= total) {
-                        __builtin_prefetch(source + total + i);
                         store(next + i, widen_register<Level, Type>(source + i));
                     }
                 }
