@@ -13,7 +13,7 @@ from tersevec import _native
 from tersevec._numpy import symdist as twin
 from tersevec.binary import RaBitQuantizer
 
-K, TRAIN = 10, 20_000
+TRAIN = 20_000
 native = _native.symdist
 
 
@@ -45,7 +45,7 @@ def vectors(n: int, d: int) -> np.ndarray:
 
 def topk(s: Scenario, module: Any, isa: str = "") -> Call:
     blocks, factors, queries, scales = data(s.n, s.m, s.bits)
-    given = queries[: s.queries], scales[: s.queries], blocks, s.n, s.bits, factors, K, None
+    given = queries[: s.queries], scales[: s.queries], blocks, s.n, s.bits, factors, s.k, None
     return lambda: module.topk(*given, s.threads, isa=isa)
 
 
@@ -54,7 +54,7 @@ def rabitq(s: Scenario) -> Call:
     x = vectors(s.n, s.m)
     quantizer = RaBitQuantizer(s.bits, n_components=s.m, random_state=0).fit(x[:TRAIN])
     codes, queries = quantizer.pack(quantizer.encode(x)), x[: s.queries]
-    return lambda: quantizer.topk(queries, codes, K, threads=s.threads)
+    return lambda: quantizer.topk(queries, codes, s.k, threads=s.threads)
 
 
 def turbovec(s: Scenario) -> Call:
@@ -63,7 +63,7 @@ def turbovec(s: Scenario) -> Call:
     index = turbovec.TurboQuantIndex(dim=s.m, bit_width=s.bits)
     index.add(x)
     index.prepare()
-    return lambda: index.search(x[: s.queries], K)
+    return lambda: index.search(x[: s.queries], s.k)
 
 
 def faiss_search(s: Scenario, kind: str) -> Call:
@@ -73,7 +73,7 @@ def faiss_search(s: Scenario, kind: str) -> Call:
     index = faiss.index_factory(s.m, kind, faiss.METRIC_INNER_PRODUCT)
     index.train(x[:TRAIN])
     index.add(x)
-    return lambda: index.search(x[: s.queries], K)
+    return lambda: index.search(x[: s.queries], s.k)
 
 
 def bits(*served: int) -> Any:
@@ -81,7 +81,7 @@ def bits(*served: int) -> Any:
 
 
 TOPK = [
-    Scenario(f"symdist topk, k = {K},", n, m * bits // 8, queries, threads, bits=bits, m=m)
+    Scenario(f"symdist topk, k = {k},", n, m * bits // 8, queries, threads, bits=bits, m=m, k=k)
     for m, bits, n in (
         (256, 1, 300_000),
         (256, 2, 300_000),
@@ -92,6 +92,7 @@ TOPK = [
     )
     for threads in (THREADS if (m, bits, n) == (256, 4, 300_000) else THREADS[:1])
     for queries in (1, 64)
+    for k in ((10, 100, 1000) if n == 300_000 and bits > 1 else (10,))
 ]
 SEARCHES = [
     *paths(topk, native, twin=twin),

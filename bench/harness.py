@@ -28,6 +28,7 @@ class Scenario:
     threads: int = 1
     bits: int = 0  # of a code, or of its parts
     m: int = 0  # sub-spaces of a code
+    k: int = 0  # results of a query, where they vary
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -40,7 +41,8 @@ class Scenario:
     @property
     def id(self) -> str:
         code = f"{self.m}x{self.bits or 4}" if self.m else f"{self.bits}bits"
-        return f"{code}-{self.n}-{self.queries}q-{self.threads}t"
+        results = f"-k{self.k}" if self.k else ""
+        return f"{code}-{self.n}-{self.queries}q-{self.threads}t{results}"
 
     def __str__(self) -> str:
         size = f"{self.n:,} x {self.row_bytes} bytes = {self.n * self.row_bytes / 1e6:.1f} MB"

@@ -17,7 +17,18 @@ import tersevec
 from harness import Result
 from tersevec import _native
 
-PEERS = ("numpy", "faiss-cpu", "numkong", "usearch")
+PEERS = (
+    "numpy",
+    "faiss-cpu",
+    "numkong",
+    "usearch",
+    "turbovec",
+    "muvfde",
+    "muvera-python",
+    "fastembed",
+    "maxsim-cpu",
+    "torch",
+)
 FLAGS = re.compile(r"(sse4|avx|popcnt|asimd|sve)")
 
 
