@@ -6,7 +6,6 @@
 //   why not    12 sums: groups of columns would no longer halve evenly
 #include "simd/avx2.h"
 #include "sparseproj/sparseproj_loop.h"
-#include "sparseproj/sparseproj_project_loop.h"
 
 namespace tersevec::sparseproj::avx2 {
 namespace {
@@ -25,12 +24,6 @@ struct Level : Avx2 {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::avx2,
-                                .ternary = &ternary,
-                                .part = &part<Level>,
-                                .rows = &rows<Level>,
-                                .widen = &widen<Level>,
-                                .narrow = &narrow<Level>,
-                                .project = &project<Level>};
+constinit const Kernels kernels = kernels_of<Level>(Isa::avx2);
 
 }  // namespace tersevec::sparseproj::avx2

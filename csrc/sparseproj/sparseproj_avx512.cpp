@@ -6,7 +6,6 @@
 //   why not    masks of -1 and of 1 in place of bytes: moving them to mask registers costs more
 #include "simd/avx512.h"
 #include "sparseproj/sparseproj_loop.h"
-#include "sparseproj/sparseproj_project_loop.h"
 
 namespace tersevec::sparseproj::avx512 {
 namespace {
@@ -25,12 +24,6 @@ struct Level : Avx512 {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::avx512,
-                                .ternary = &ternary,
-                                .part = &part<Level>,
-                                .rows = &rows<Level>,
-                                .widen = &widen<Level>,
-                                .narrow = &narrow<Level>,
-                                .project = &project<Level>};
+constinit const Kernels kernels = kernels_of<Level>(Isa::avx512);
 
 }  // namespace tersevec::sparseproj::avx512

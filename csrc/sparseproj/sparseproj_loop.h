@@ -2,6 +2,7 @@
 /// New rows of a graph: summed, scaled, kept and added to the result while they are in cache.
 #pragma once
 
+#include "sparseproj/sparseproj_project_loop.h"
 #include "sparseproj/sparseproj_sums.h"
 
 namespace tersevec::sparseproj {
@@ -85,6 +86,17 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
             }
         }
     }
+}
+
+template <class Level>
+constexpr Kernels kernels_of(Isa isa) noexcept {
+    return {.isa = isa,
+            .ternary = &ternary,
+            .part = &part<Level>,
+            .rows = &rows<Level>,
+            .widen = &widen<Level>,
+            .narrow = &narrow<Level>,
+            .project = &project<Level>};
 }
 
 }  // namespace

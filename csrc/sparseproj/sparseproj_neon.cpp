@@ -6,7 +6,6 @@
 //   why not    halves added as halves: sums would lose what they are for
 #include "simd/neon.h"
 #include "sparseproj/sparseproj_loop.h"
-#include "sparseproj/sparseproj_project_loop.h"
 
 namespace tersevec::sparseproj::neon {
 namespace {
@@ -27,12 +26,6 @@ struct Level : Neon {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::neon,
-                                .ternary = &ternary,
-                                .part = &part<Level>,
-                                .rows = &rows<Level>,
-                                .widen = &widen<Level>,
-                                .narrow = &narrow<Level>,
-                                .project = &project<Level>};
+constinit const Kernels kernels = kernels_of<Level>(Isa::neon);
 
 }  // namespace tersevec::sparseproj::neon

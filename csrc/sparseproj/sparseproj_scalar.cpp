@@ -4,7 +4,6 @@
 
 #include "simd/plain.h"
 #include "sparseproj/sparseproj_loop.h"
-#include "sparseproj/sparseproj_project_loop.h"
 
 namespace tersevec::sparseproj::scalar {
 namespace {
@@ -24,12 +23,6 @@ struct Level : Plain {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::scalar,
-                                .ternary = &ternary,
-                                .part = &part<Level>,
-                                .rows = &rows<Level>,
-                                .widen = &widen<Level>,
-                                .narrow = &narrow<Level>,
-                                .project = &project<Level>};
+constinit const Kernels kernels = kernels_of<Level>(Isa::scalar);
 
 }  // namespace tersevec::sparseproj::scalar

@@ -8,7 +8,6 @@
 
 #include "simd/plain.h"
 #include "sparseproj/sparseproj_loop.h"
-#include "sparseproj/sparseproj_project_loop.h"
 
 namespace tersevec::sparseproj::sse4 {
 namespace {
@@ -26,12 +25,6 @@ struct Level : Plain {
 }  // namespace
 
 extern const Kernels kernels;
-constinit const Kernels kernels{.isa = Isa::sse4,
-                                .ternary = &ternary,
-                                .part = &part<Level>,
-                                .rows = &rows<Level>,
-                                .widen = &widen<Level>,
-                                .narrow = &narrow<Level>,
-                                .project = &project<Level>};
+constinit const Kernels kernels = kernels_of<Level>(Isa::sse4);
 
 }  // namespace tersevec::sparseproj::sse4
