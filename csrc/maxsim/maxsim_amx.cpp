@@ -31,7 +31,7 @@ struct Int8 {
     }
 
     template <int Sums>
-    static void add() noexcept {  // names of registers must be numbers
+    static void add() noexcept {  // intrinsics take literals only
         switch (Sums) {
             case 0: _tile_dpbssd(0, 4, 6); return;
             case 1: _tile_dpbssd(1, 4, 7); return;
@@ -75,7 +75,7 @@ struct Bfloat16 {
     }
 
     template <int Sums>
-    static void add() noexcept {  // names of registers must be numbers
+    static void add() noexcept {  // intrinsics take literals only
         switch (Sums) {
             case 0: _tile_dpbf16ps(0, 4, 6); return;
             case 1: _tile_dpbf16ps(1, 4, 7); return;

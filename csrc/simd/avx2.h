@@ -10,7 +10,7 @@ namespace tersevec {
 namespace {
 
 struct Avx2 {
-    static constexpr int lanes = 8, accumulators = 12;
+    static constexpr int lanes = 8, accumulators = 12, product_registers = 2;
     using f32 = Vector<8>::f32;
     using f32x4 = Vector<4>::f32;
 

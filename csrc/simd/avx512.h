@@ -10,7 +10,7 @@ namespace tersevec {
 namespace {
 
 struct Avx512 {
-    static constexpr int lanes = 16, accumulators = 24;
+    static constexpr int lanes = 16, accumulators = 24, product_registers = 3;
     using f32 = Vector<16>::f32;
     using f32x8 = Vector<8>::f32;
     using f32x4 = Vector<4>::f32;

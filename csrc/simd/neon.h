@@ -10,7 +10,7 @@ namespace tersevec {
 namespace {
 
 struct Neon {
-    static constexpr int lanes = 4, accumulators = 24;
+    static constexpr int lanes = 4, accumulators = 24, product_registers = 3;
     using f32 = Vector<4>::f32;
 
     static f32 multiply_add(f32 a, f32 b, f32 c) noexcept {

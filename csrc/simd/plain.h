@@ -45,7 +45,7 @@ inline std::uint16_t to_half(float number) noexcept {
 }
 
 struct Plain {
-    static constexpr int lanes = 4, accumulators = 4;
+    static constexpr int lanes = 4, accumulators = 4, product_registers = 1;
     using f32 = Vector<4>::f32;
 
     static f32 multiply_add(f32 a, f32 b, f32 c) noexcept {

@@ -3,8 +3,9 @@
 /// fused multiply-adds over the dimensions in ascending order, so it depends neither on the level
 /// nor on what else is multiplied.
 ///
-/// `Level` is one of `simd/<level>.h`. It keeps `Level::accumulators` sums in registers: enough to
-/// hide the latency of a multiply-add, with what is left for columns and a number of a row.
+/// `Level` is one of `simd/<level>.h`. It keeps up to `Level::accumulators` sums in registers, of
+/// `Level::product_registers` of columns where there are so many: enough to hide the latency of a
+/// multiply-add, with what is left for columns and a number of a row.
 #pragma once
 
 #include "simd/lanes.h"
@@ -90,7 +91,7 @@ void multiply_columns(const Products& all, std::int64_t first) noexcept {
 template <class Level, int Lanes = Level::lanes>
 void multiply_all(const Products& all, std::int64_t first = 0) noexcept {
     using f32 = typename Vector<Lanes>::f32;
-    constexpr int most = Level::accumulators / 8;
+    constexpr int most = Level::product_registers;
     if constexpr (Lanes == Level::lanes && most > 1) {
         for (; first + most * Lanes <= all.width; first += most * Lanes) {
             multiply_columns<Level, f32, most>(all, first);
