@@ -66,6 +66,15 @@ def turbovec(s: Scenario) -> Call:
     return lambda: index.search(x[: s.queries], s.k)
 
 
+def rabitqlib(s: Scenario) -> Call:
+    """One cluster, all of it looked at: a flat scan by the method's authors."""
+    rabitqlib = pytest.importorskip("rabitqlib", reason="rabitqlib is not installed")
+    x = vectors(s.n, s.m)
+    index = rabitqlib.IvfIndex(s.m, s.n, 1, s.bits, "ip")
+    index.build(x, x.mean(axis=0, keepdims=True), np.zeros(s.n, np.uint32), 1)
+    return lambda: index.search(x[: s.queries], s.k, 1)
+
+
 def faiss_search(s: Scenario, kind: str) -> Call:
     faiss = pytest.importorskip("faiss", reason="faiss-cpu is not installed")
     faiss.omp_set_num_threads(s.threads)
@@ -98,6 +107,7 @@ SEARCHES = [
     *paths(topk, native, twin=twin),
     Contender("RaBitQuantizer", rabitq, exact=False, fits=one_thread),
     Contender("turbovec", turbovec, exact=False, peer=True, fits=bits(2, 4)),
+    Contender("rabitqlib", rabitqlib, exact=False, peer=True, fits=one_thread),
     Contender(
         "Faiss RaBitQ",
         functools.partial(faiss_search, kind="RaBitQ"),
