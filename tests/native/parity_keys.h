@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "../../cuda/core/topk.cuh"
+#include "../../cuda/core/keys.cuh"
 #include "parity_check.h"
 
 namespace tersevec::parity {
