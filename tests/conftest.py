@@ -1,7 +1,8 @@
 """Paths, seeds and hypothesis profiles.
 
-A path is a way to an answer: the NumPy twins, or the compiled kernels at one CPU level. A test that
-takes the `path` fixture runs on every path, and names none.
+A path is a way to an answer: the NumPy twins, the compiled kernels at one CPU level, the CUDA
+kernels run on the CPU (`cuda`), or those on a GPU (`gpu`). A test that takes the `path` fixture runs
+on every path, and names none; on the last two where its module tests a family that has CUDA kernels.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import pathlib
 import secrets
 import types
 import warnings
@@ -19,9 +21,13 @@ import hypothesis
 import numpy as np
 import pytest
 
+import host_executor
+
 with warnings.catch_warnings():  # without the extension the twins are tested, and that is fine
     warnings.filterwarnings("ignore", "tersevec's compiled extension", RuntimeWarning)
     from tersevec import _backend
+    from tersevec._cuda import FAMILIES as CUDA_FAMILIES
+    from tersevec._cuda import _device
     from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
 CI = bool(os.environ.get("CI"))
@@ -57,7 +63,7 @@ class Path:
             function = getattr(module, name, None)
             if name.startswith("_") or name == "rows" or not callable(function):
                 continue
-            takes_isa = self.name != "numpy" and "isa: str" in (function.__doc__ or "")
+            takes_isa = self.name in _backend.ISA_LEVELS and "isa: str" in (function.__doc__ or "")
             setattr(
                 bound, name, functools.partial(function, isa=self.name) if takes_isa else function
             )
@@ -88,12 +94,83 @@ def _path(name: str) -> Path:
     return Path(name, modules)
 
 
-@pytest.fixture(params=["numpy", *_backend.ISA_LEVELS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The paths of `path`: device code only where the module tests the kernels of its family."""
+    if "path" not in metafunc.fixturenames:
+        return
+    paths: list[Any] = ["numpy", *_backend.ISA_LEVELS]
+    if metafunc.module.__name__.rpartition(".")[2].removeprefix("test_") in CUDA_FAMILIES:
+        paths += ["cuda", pytest.param("gpu", marks=pytest.mark.gpu)]
+    metafunc.parametrize("path", paths, indirect=True)
+
+
+@pytest.fixture
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every path in turn; the public API goes it too."""
-    chosen = _path(request.param)
-    monkeypatch.setattr(_backend, "pick", lambda family: getattr(chosen, family))
+    if request.param in ("cuda", "gpu"):
+        chosen = _device_path(request.param, request, monkeypatch)
+    else:
+        chosen = _path(request.param)
+    monkeypatch.setattr(_backend, "pick", lambda family, *arrays: getattr(chosen, family))
     return chosen
+
+
+def _device_path(name: str, request: pytest.FixtureRequest, monkeypatch: Any) -> Path:
+    """CUDA kernels of the families that have them, NumPy twins of the others."""
+    if name == "cuda":
+        monkeypatch.setattr(_device, "_device", request.getfixturevalue("host_device"))
+    elif why := _device.missing():
+        pytest.skip(f"gpu: {why}")
+    modules = {f: importlib.import_module(f"tersevec._cuda.{f}") for f in CUDA_FAMILIES}
+    return (GpuPath if name == "gpu" else Path)(name, {**_TWINS, **modules})
+
+
+class GpuPath(Path):
+    """CUDA kernels on a GPU: NumPy arrays go there and results come back, also into arguments."""
+
+    def _bound(self, module: Any) -> types.SimpleNamespace:
+        bound = super()._bound(module)
+        if "._cuda." in module.__name__:
+            for name, function in vars(bound).items():
+                if name != "rows" and callable(function):
+                    setattr(bound, name, functools.partial(_on_gpu, function))
+        return bound
+
+
+def _on_gpu(function: Any, *arguments: Any, **named: Any) -> Any:
+    cupy = importlib.import_module("cupy")
+    pairs = []
+
+    def there(value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        pairs.append((value, cupy.asarray(value)))
+        return pairs[-1][1]
+
+    def here(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(here, value))
+        return value.get() if isinstance(value, cupy.ndarray) else value
+
+    result = function(*map(there, arguments), **{k: there(v) for k, v in named.items()})
+    for host, device in pairs:
+        if host.flags.writeable:
+            host[...] = device.get()
+    return here(result)
+
+
+@pytest.fixture(scope="session")
+def host_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Where device code compiled for the CPU is kept until the tests end."""
+    return tmp_path_factory.mktemp("host-executor")
+
+
+@pytest.fixture
+def host_device(host_folder: pathlib.Path) -> host_executor.HostDevice:
+    """The CPU in the place of a GPU, with a warp chosen at random for each round."""
+    if host_executor.compiler() is None:
+        pytest.skip("cuda: no g++ here to compile device code with")
+    return host_executor.HostDevice(host_folder, "random", SEED)
 
 
 @pytest.fixture

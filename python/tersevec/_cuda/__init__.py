@@ -7,6 +7,6 @@ nothing waits for the device but what must know a size: the hits of a range sear
 
 from __future__ import annotations
 
-from tersevec._cuda._sources import sources
+from tersevec._cuda._sources import FAMILIES, sources
 
-__all__ = ["sources"]
+__all__ = ["FAMILIES", "sources"]
