@@ -1,8 +1,9 @@
 """Paths, seeds and hypothesis profiles.
 
 A path is a way to an answer: the NumPy twins, the compiled kernels at one CPU level, the CUDA
-kernels run on the CPU (`cuda`), or those on a GPU (`gpu`). A test that takes the `path` fixture runs
-on every path, and names none; on the last two where its module tests a family that has CUDA kernels.
+kernels run on the CPU (`cuda`), or those on a GPU (`gpu`). A test that takes the `path` fixture
+runs on every path, and names none; on the last two where its module is of a family with CUDA
+kernels.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import re
 import shutil
 import subprocess
@@ -16,7 +17,18 @@ from tersevec import _cuda
 HERE = Path(__file__).parent / "cuda"
 SCHEDULES = ("forward", "reverse", "random")
 _KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(')
-_FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
+# Hidden: libraries of two versions of a module are loaded side by side and must share nothing.
+_FLAGS = (
+    "-std=c++20",
+    "-O1",
+    "-shared",
+    "-fPIC",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-fno-gnu-unique",
+    "-U_FORTIFY_SOURCE",
+    "-w",
+)
 
 
 class ExecutorError(RuntimeError):
@@ -70,8 +82,15 @@ class HostDevice:
 
     xp = np
 
-    def __init__(self, folder: Path, schedule: str = "forward", seed: int = 0, **replaced: str):
-        self._folder, self.schedule, self.seed = folder, schedule, seed
+    def __init__(
+        self,
+        folder: Path,
+        schedule: str = "forward",
+        seed: int = 0,
+        flags: tuple[str, ...] = (),
+        **replaced: str,
+    ) -> None:
+        self._folder, self.schedule, self.seed, self._flags = folder, schedule, seed, flags
         self._replaced = replaced  # sources by module, in the place of the package's
         self._libraries: dict[str, ctypes.CDLL] = {}
 
@@ -81,8 +100,9 @@ class HostDevice:
     def _library(self, module: str) -> ctypes.CDLL:
         if module not in self._libraries:
             source = self._replaced.get(module, _cuda.sources()[module][0])
-            name = module if module not in self._replaced else f"{module}-{hash(source):x}"
-            self._libraries[module] = _loaded(compiled(source, self._folder, name))
+            name = f"{module}-{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+            library = compiled(source, self._folder, name, *self._flags)
+            self._libraries[module] = _loaded(library)
         return self._libraries[module]
 
     def launch(

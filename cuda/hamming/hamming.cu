@@ -41,8 +41,7 @@ TERSEVEC_DEVICE void count_bits(const u64* queries, int n_queries, Codes codes, 
     const u64* const block =
         codes.blocks + code / block_codes * codes.n_words * block_codes + code % block_codes;
     for (i64 word = 0; word < codes.n_words; ++word) {
-        const ulonglong2 pair =
-            *reinterpret_cast<const ulonglong2*>(block + word * block_codes);
+        const ulonglong2 pair = *reinterpret_cast<const ulonglong2*>(block + word * block_codes);
 #pragma unroll
         for (int q = 0; q < tile_queries; ++q) {
             if (q < n_queries) {
@@ -63,8 +62,8 @@ struct Tile {
 TERSEVEC_DEVICE Tile tile_of(const u64* queries, i64 n_queries, i64 n_words) {
     const i64 first = static_cast<i64>(blockIdx.y) * tile_queries;
     const i64 left = n_queries - first;
-    return {queries + first * n_words,
-            static_cast<int>(left < tile_queries ? left : tile_queries), first};
+    return {queries + first * n_words, static_cast<int>(left < tile_queries ? left : tile_queries),
+            first};
 }
 
 }  // namespace

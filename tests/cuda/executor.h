@@ -134,17 +134,37 @@ T shuffle(std::uint32_t mask, T value, int source) {
 #define blockDim (::tersevec::host::block.launch.block)
 #define gridDim (::tersevec::host::block.launch.grid)
 
-struct alignas(8) uint2 { unsigned x, y; };
-struct alignas(8) int2 { int x, y; };
-struct alignas(8) float2 { float x, y; };
-struct alignas(16) uint4 { unsigned x, y, z, w; };
-struct alignas(16) int4 { int x, y, z, w; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(16) ulonglong2 { unsigned long long x, y; };
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+struct alignas(8) int2 {
+    int x, y;
+};
+struct alignas(8) float2 {
+    float x, y;
+};
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+struct alignas(16) int4 {
+    int x, y, z, w;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(16) ulonglong2 {
+    unsigned long long x, y;
+};
+inline float4 make_float4(float x, float y, float z, float w) {
+    return {x, y, z, w};
+}
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
+    return {x, y, z, w};
+}
 
-inline void __syncthreads() { tersevec::host::meet_block(); }
+inline void __syncthreads() {
+    tersevec::host::meet_block();
+}
 inline void __syncwarp(unsigned mask = 0xffffffffu) {
     tersevec::host::meet(tersevec::host::Wait::syncwarp, mask, 0);
 }
@@ -157,7 +177,9 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
     }
     return bits;
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+inline int __any_sync(unsigned mask, int predicate) {
+    return __ballot_sync(mask, predicate) != 0;
+}
 inline int __all_sync(unsigned mask, int predicate) {
     return __ballot_sync(mask, predicate) == mask;
 }
@@ -173,12 +195,14 @@ T __shfl_xor_sync(unsigned mask, T value, int lanes) {
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned lanes) {
     const unsigned lane = tersevec::host::self().index % 32;
-    return tersevec::host::shuffle(mask, value, static_cast<int>(lane + lanes < 32 ? lane + lanes : lane));
+    return tersevec::host::shuffle(mask, value,
+                                   static_cast<int>(lane + lanes < 32 ? lane + lanes : lane));
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
     const unsigned lane = tersevec::host::self().index % 32;
-    return tersevec::host::shuffle(mask, value, static_cast<int>(lane >= lanes ? lane - lanes : lane));
+    return tersevec::host::shuffle(mask, value,
+                                   static_cast<int>(lane >= lanes ? lane - lanes : lane));
 }
 
 template <class T, class Change>
@@ -207,10 +231,18 @@ T atomicOr(T* address, T value) {
     return atomic_change(address, [=](T old) { return static_cast<T>(old | value); });
 }
 
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
-inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
-inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
-inline int __ffs(int x) { return __builtin_ffs(x); }
+inline int __popc(unsigned x) {
+    return __builtin_popcount(x);
+}
+inline int __popcll(unsigned long long x) {
+    return __builtin_popcountll(x);
+}
+inline int __clz(int x) {
+    return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x));
+}
+inline int __ffs(int x) {
+    return __builtin_ffs(x);
+}
 template <class T>
 T __ldg(const T* address) {
     return *address;
@@ -232,7 +264,9 @@ inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selectors) {
     }
     return result;
 }
-inline float __int2float_rn(int x) { return static_cast<float>(x); }
+inline float __int2float_rn(int x) {
+    return static_cast<float>(x);
+}
 
 // ---- launches, for ctypes
 
@@ -264,11 +298,14 @@ inline std::vector<Kernel> kernels;
 template <class... Arguments>
 struct Export {
     Export(const char* name, void (*kernel)(Arguments...)) {
-        kernels.push_back({name, (std::string() + ... + code_of<Arguments>()),
-                           [kernel](void** values) { return bound(kernel, values, std::index_sequence_for<Arguments...>()); }});
+        kernels.push_back(
+            {name, (std::string() + ... + code_of<Arguments>()), [kernel](void** values) {
+                 return bound(kernel, values, std::index_sequence_for<Arguments...>());
+             }});
     }
     template <std::size_t... I>
-    static std::function<void()> bound(void (*kernel)(Arguments...), void** values, std::index_sequence<I...>) {
+    static std::function<void()> bound(void (*kernel)(Arguments...), void** values,
+                                       std::index_sequence<I...>) {
         return [kernel, values] { kernel(*static_cast<Arguments*>(values[I])...); };
     }
 };
@@ -285,30 +322,28 @@ inline const Kernel* find(const char* name) {
 }  // namespace tersevec::host
 
 extern "C" {
+#define TERSEVEC_VISIBLE __attribute__((visibility("default")))
 
 /// The kernel's arguments as `code_of` writes them, or null.
-const char* tersevec_signature(const char* kernel) {
+TERSEVEC_VISIBLE const char* tersevec_signature(const char* kernel) {
     const auto* found = tersevec::host::find(kernel);
     return found == nullptr ? nullptr : found->signature.c_str();
 }
 
 /// Null, or what went wrong. `sizes` are the grid's and the block's x, y, z.
-const char* tersevec_launch(
-    const char* kernel, const unsigned* sizes, std::size_t shared_bytes, void** values,
-    int schedule, std::uint64_t seed) {
+TERSEVEC_VISIBLE const char* tersevec_launch(const char* kernel, const unsigned* sizes,
+                                             std::size_t shared_bytes, void** values, int schedule,
+                                             std::uint64_t seed) {
     using namespace tersevec::host;
     block = {};
-    block.launch = {{sizes[0], sizes[1], sizes[2]},
-                    {sizes[3], sizes[4], sizes[5]},
-                    shared_bytes,
-                    find(kernel)->bind(values),
-                    static_cast<Schedule>(schedule),
-                    seed};
+    block.launch = {{sizes[0], sizes[1], sizes[2]}, {sizes[3], sizes[4], sizes[5]},  shared_bytes,
+                    find(kernel)->bind(values),     static_cast<Schedule>(schedule), seed};
     const auto threads = std::size_t{sizes[3]} * sizes[4] * sizes[5];
     if (threads == 0 || threads % warp_size != 0 || threads > 1024) {
         return "the block's size is no multiple of 32 up to 1024";
     }
-    if (std::uint64_t{sizes[0]} * sizes[1] * sizes[2] == 0 || sizes[0] > 0x7fffffffu || sizes[1] > 65535 || sizes[2] > 65535) {
+    if (std::uint64_t{sizes[0]} * sizes[1] * sizes[2] == 0 || sizes[0] > 0x7fffffffu ||
+        sizes[1] > 65535 || sizes[2] > 65535) {
         return "the grid is empty or too large";
     }
     if (shared_bytes > most_shared) {
@@ -319,5 +354,7 @@ const char* tersevec_launch(
 }
 }
 
-#define TERSEVEC_EXPORT(kernel) \
-    static const tersevec::host::Export export_##kernel { #kernel, &kernel }
+#define TERSEVEC_EXPORT(kernel)                           \
+    static const tersevec::host::Export export_##kernel { \
+        #kernel, &kernel                                  \
+    }

@@ -2,9 +2,10 @@
 /// Lanes as fibers of one thread, under a schedule: see `executor.h`.
 #pragma once
 
+#include <ucontext.h>
+
 #include <csetjmp>
 #include <memory>
-#include <ucontext.h>
 
 namespace tersevec::host {
 
@@ -22,7 +23,9 @@ inline Fiber* current = nullptr;
 inline jmp_buf scheduler;
 inline std::mt19937_64 dice;
 
-inline Lane& self() { return current->lane; }
+inline Lane& self() {
+    return current->lane;
+}
 
 /// Back to the scheduler, until it comes here again.
 [[gnu::noinline]] inline void pause_here() {
@@ -100,8 +103,8 @@ inline void open_warp(std::size_t first) {
         bool all = true;
         for (int j = 0; j < warp_size; ++j) {
             const Lane& other = fibers[first + j]->lane;
-            all &= (lane.mask >> j & 1) == 0 ||
-                   (other.waits == lane.waits && other.mask == lane.mask);
+            all &=
+                (lane.mask >> j & 1) == 0 || (other.waits == lane.waits && other.mask == lane.mask);
         }
         if (!all) {
             continue;
@@ -109,8 +112,8 @@ inline void open_warp(std::size_t first) {
         const std::uint32_t mask = lane.mask;
         std::uint64_t posts[warp_size];
         for (int j = 0; j < warp_size; ++j) {
-            posts[j] = mask >> j & 1 ? fibers[first + j]->lane.posted
-                                     : 0x0101010101010101u * poison;
+            posts[j] =
+                mask >> j & 1 ? fibers[first + j]->lane.posted : 0x0101010101010101u * poison;
         }
         for (int j = 0; j < warp_size; ++j) {
             if (mask >> j & 1) {
@@ -213,7 +216,8 @@ inline void run_grid() {
     dice.seed(block.launch.seed);
     for (std::uint64_t i = 0; i < count && block.error.empty(); ++i) {
         const std::uint64_t b = block.launch.schedule == Schedule::reverse ? count - 1 - i : i;
-        block.index = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
+        block.index = {static_cast<unsigned>(b % grid.x),
+                       static_cast<unsigned>(b / grid.x % grid.y),
                        static_cast<unsigned>(b / grid.x / grid.y)};
         run_block();
     }

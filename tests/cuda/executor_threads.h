@@ -2,112 +2,139 @@
 /// Lanes as threads, so that the thread sanitizer sees the races between them: see `executor.h`.
 #pragma once
 
-#include <condition_variable>
+#include <barrier>
+#include <deque>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 
 namespace tersevec::host {
 
-inline thread_local Lane* current = nullptr;
-inline Lane& self() { return *current; }
-
-/// The lanes of one block and who waits where; one lock for all, since nobody times this.
-struct Meeting {
-    std::mutex lock;
-    std::condition_variable moved;
-    std::vector<Lane> lanes;
+/// A lane and what it sleeps on while it waits.
+struct Sleeper : Lane {
+    std::binary_semaphore opened{0};
 };
-inline Meeting meeting;
 
-inline bool all_at(const Lane& lane) {
-    const int first = lane.index / warp_size * warp_size;
-    for (int j = 0; j < warp_size; ++j) {
-        const Lane& other = meeting.lanes[static_cast<std::size_t>(first + j)];
-        if ((lane.mask >> j & 1) && (other.waits != lane.waits || other.mask != lane.mask)) {
-            return false;
+inline thread_local Sleeper* current = nullptr;
+inline std::deque<Sleeper> lanes;  // of the block
+inline std::mutex meeting;         // held by who changes what a lane waits at
+
+inline Lane& self() {
+    return *current;
+}
+
+inline void open(Sleeper& lane) {
+    lane.waits = Wait::nothing;
+    lane.opened.release();
+}
+
+/// Opens the caller's warp operation if all lanes of its mask wait there.
+inline void try_warp(const Sleeper& lane) {
+    const std::size_t first = static_cast<std::size_t>(lane.index / warp_size * warp_size);
+    const std::uint32_t mask = lane.mask;
+    const Wait operation = lane.waits;
+    for (std::size_t j = 0; j < warp_size; ++j) {
+        const Lane& other = lanes[first + j];
+        if ((mask >> j & 1) && (other.waits != operation || other.mask != mask)) {
+            return;
         }
     }
-    return true;
+    for (std::size_t j = 0; j < warp_size; ++j) {
+        if (mask >> j & 1) {
+            for (std::size_t i = 0; i < warp_size; ++i) {
+                lanes[first + j].received[i] = lanes[first + i].posted;
+            }
+        }
+    }
+    for (std::size_t j = 0; j < warp_size; ++j) {
+        if (mask >> j & 1) {
+            open(lanes[first + j]);
+        }
+    }
 }
 
 inline const Lane& meet(Wait operation, std::uint32_t mask, std::uint64_t posted) {
-    std::unique_lock hold(meeting.lock);
-    Lane& lane = self();
-    lane.waits = operation;
-    lane.mask = mask;
-    lane.posted = posted;
-    if (all_at(lane)) {
-        const int first = lane.index / warp_size * warp_size;
-        for (int j = 0; j < warp_size; ++j) {
-            Lane& other = meeting.lanes[static_cast<std::size_t>(first + j)];
-            if (mask >> j & 1) {
-                for (int i = 0; i < warp_size; ++i) {
-                    other.received[i] = meeting.lanes[static_cast<std::size_t>(first + i)].posted;
-                }
-            }
-        }
-        for (int j = 0; j < warp_size; ++j) {
-            if (mask >> j & 1) {
-                meeting.lanes[static_cast<std::size_t>(first + j)].waits = Wait::nothing;
-            }
-        }
-        meeting.moved.notify_all();
-    } else {
-        meeting.moved.wait(hold, [&] { return lane.waits == Wait::nothing; });
+    Sleeper& lane = *current;
+    {
+        const std::scoped_lock hold(meeting);
+        lane.waits = operation;
+        lane.mask = mask;
+        lane.posted = posted;
+        try_warp(lane);
     }
+    lane.opened.acquire();
     return lane;
 }
 
-/// Opens __syncthreads if every living thread waits there; the caller holds the lock.
+/// Opens __syncthreads if every living thread waits there.
 inline void try_block() {
-    for (const Lane& lane : meeting.lanes) {
+    for (const Lane& lane : lanes) {
         if (lane.waits != Wait::block && lane.waits != Wait::done) {
             return;
         }
     }
-    for (Lane& lane : meeting.lanes) {
-        lane.waits = lane.waits == Wait::block ? Wait::nothing : lane.waits;
+    for (Sleeper& lane : lanes) {
+        if (lane.waits == Wait::block) {
+            open(lane);
+        }
     }
-    meeting.moved.notify_all();
 }
 
 inline void meet_block() {
-    std::unique_lock hold(meeting.lock);
-    Lane& lane = self();
-    lane.waits = Wait::block;
-    try_block();
-    meeting.moved.wait(hold, [&] { return lane.waits == Wait::nothing; });
+    {
+        const std::scoped_lock hold(meeting);
+        current->waits = Wait::block;
+        try_block();
+    }
+    current->opened.acquire();
 }
 
-inline void run_lane(Lane& lane) {
-    current = &lane;
-    block.launch.body();
-    const std::scoped_lock hold(meeting.lock);
-    lane.waits = Wait::done;
-    try_block();
+/// Sets the scene for block number b: all lanes are there, and shared memory is poisoned.
+inline void begin_block(std::uint64_t b) {
+    const Index3 grid = block.launch.grid;
+    block.index = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
+                   static_cast<unsigned>(b / grid.x / grid.y)};
+    poison_shared();
+    for (Lane& lane : lanes) {
+        lane.waits = Wait::nothing;
+    }
 }
 
+/// The same threads serve one block after another; between two they all meet.
 inline void run_grid() {
     const Index3 grid = block.launch.grid, size = block.launch.block;
     const std::uint64_t count = std::uint64_t{grid.x} * grid.y * grid.z;
-    for (std::uint64_t b = 0; b < count; ++b) {
-        block.index = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
-                       static_cast<unsigned>(b / grid.x / grid.y)};
-        poison_shared();
-        meeting.lanes.assign(std::size_t{size.x} * size.y * size.z, Lane{});
-        std::vector<std::thread> threads;
-        for (std::size_t i = 0; i < meeting.lanes.size(); ++i) {
-            Lane& lane = meeting.lanes[i];
-            const auto index = static_cast<unsigned>(i);
-            lane.index = static_cast<int>(i);
-            lane.thread = {index % size.x, index / size.x % size.y, index / size.x / size.y};
+    lanes.clear();
+    for (unsigned i = 0; i < size.x * size.y * size.z; ++i) {
+        Lane& lane = lanes.emplace_back();
+        lane.index = static_cast<int>(i);
+        lane.thread = {i % size.x, i / size.x % size.y, i / size.x / size.y};
+    }
+    std::uint64_t next = 0;
+    begin_block(next);
+    std::barrier between(static_cast<std::ptrdiff_t>(lanes.size()), [&]() noexcept {
+        if (++next < count) {
+            begin_block(next);
         }
-        for (Lane& lane : meeting.lanes) {
-            threads.emplace_back(run_lane, std::ref(lane));
+    });
+    const auto serve = [&](Sleeper& lane) {
+        current = &lane;
+        for (std::uint64_t b = 0; b < count; ++b) {
+            block.launch.body();
+            {
+                const std::scoped_lock hold(meeting);
+                lane.waits = Wait::done;
+                try_block();
+            }
+            between.arrive_and_wait();
         }
-        for (std::thread& thread : threads) {
-            thread.join();
-        }
+    };
+    std::vector<std::thread> threads;
+    for (Sleeper& lane : lanes) {
+        threads.emplace_back(serve, std::ref(lane));
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
     }
 }
 

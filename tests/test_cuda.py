@@ -1,0 +1,242 @@
+"""CUDA kernels without a GPU: compiled for all architectures, run on the CPU in every order."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import host_executor
+from cases import assert_equal
+from cuda_cases import answers
+from host_executor import SCHEDULES, ExecutorError, HostDevice
+from tersevec import _cuda
+from tersevec._cuda import _device
+
+ROOT = Path(__file__).parents[1]
+ARCHITECTURES = (75, 80, 90, 120)
+BARRIER = re.compile(r"__sync(threads|warp)\(\);")
+
+needs_compiler = pytest.mark.skipif(
+    host_executor.compiler() is None, reason="cuda: no g++ here to compile device code with"
+)
+
+
+def on(monkeypatch, device):
+    monkeypatch.setattr(_device, "_device", device)
+
+
+def agree(family, expected):
+    """Every case of the family gives these answers on the device in use."""
+    for found, wanted in zip(answers(family, "_cuda"), expected, strict=True):
+        assert_equal(found, wanted)
+
+
+# ---- every order of lanes
+
+
+@needs_compiler
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("family", _cuda.FAMILIES)
+def test_cuda_answers_do_not_depend_on_the_order_of_lanes(
+    family, schedule, host_folder, monkeypatch
+):
+    on(monkeypatch, HostDevice(host_folder, schedule, seed=3))
+    agree(family, answers(family, "_numpy"))
+
+
+def mutants(name):
+    """The module's source with each of its barriers taken out in turn, those of headers too."""
+    source = _cuda.sources()[name][0]
+    for barrier in BARRIER.finditer(source):
+        line = source.count("\n", 0, barrier.start()) + 1
+        yield line, source[: barrier.start()] + ";" + source[barrier.end() :]
+
+
+@needs_compiler
+@pytest.mark.parametrize("module", _cuda.sources())
+def test_cuda_barriers_are_each_missed_when_taken_out(module, host_folder):
+    """Otherwise one is of no use, or nobody knows whether the executor still sees anything."""
+    family = module if module in _cuda.FAMILIES else "hamming"
+    expected = answers(family, "_numpy")
+    unnoticed = [
+        line
+        for line, source in mutants(module)
+        if not noticed(family, {module: source}, expected, host_folder)
+    ]
+    assert unnoticed == [], "lines of the joined source"
+
+
+def noticed(family, replaced, expected, folder):
+    """Whether some schedule gives another answer, or none; in a process that may be wrecked."""
+    child = os.fork()
+    if child == 0:
+        faulthandler.disable()
+        try:
+            for schedule in SCHEDULES:
+                _device.use(HostDevice(folder, schedule, seed=3, **replaced))
+                agree(family, expected)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+
+SANITIZED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from cases import assert_equal
+from cuda_cases import answers
+from host_executor import HostDevice
+from tersevec._cuda import _device
+flags = ("-DTERSEVEC_HOST_THREADS", "-fsanitize=thread", "-g")
+_device.use(HostDevice(Path({folder!r}), flags=flags))
+for found, wanted in zip(answers({family!r}, "_cuda"), answers({family!r}, "_numpy"), strict=True):
+    assert_equal(found, wanted)
+print("agree")
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("family", _cuda.FAMILIES)
+def test_cuda_lanes_as_threads_have_no_races(family, tmp_path):
+    found = subprocess.run(
+        ["g++", "-print-file-name=libtsan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not os.path.isabs(found):
+        pytest.skip("cuda: g++ has no thread sanitizer here")
+    code = SANITIZED.format(tests=str(ROOT / "tests"), folder=str(tmp_path), family=family)
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": os.path.realpath(found),
+        "TSAN_OPTIONS": "exitcode=66 report_signal_unsafe=0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    if "unexpected memory mapping" in run.stderr:
+        pytest.skip("cuda: the thread sanitizer does not run on this kernel")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout == "agree\n"
+
+
+# ---- the executor itself
+
+BROKEN = {
+    "deadlock": (
+        "if (threadIdx.x < 8) { __syncthreads(); } else if (threadIdx.x < 40) { __syncwarp(); }",
+        "deadlock: 8 threads at __syncthreads, 32 at a warp operation, 24 returned",
+    ),
+    "mask": (
+        "__shfl_sync(threadIdx.x == 3 ? 0xf0u : 0xffu, 1, 0);",
+        "a lane is not in the mask of its own warp operation",
+    ),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_cuda_mistakes_are_told(what, schedule, host_folder):
+    body, message = BROKEN[what]
+    source = f'extern "C" __global__ void broken(int* out) {{ {body} }}'
+    device = HostDevice(host_folder, schedule, topk=source)
+    with pytest.raises(ExecutorError, match=re.escape(message)):
+        device.launch("topk", "broken", (1,), 64, (np.zeros(1, np.int32),), 0)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("block", "shared_bytes", "message"),
+    [(48, 0, "no multiple of 32"), (2048, 0, "no multiple of 32"), (32, 65537, "64 KiB")],
+)
+def test_cuda_launches_that_no_gpu_takes_are_refused(block, shared_bytes, message, host_folder):
+    device = HostDevice(host_folder)
+    counts = (np.zeros(256, np.uint32), np.int64(1), np.int32(0), np.zeros(1, np.uint64))
+    with pytest.raises(ExecutorError, match=message):
+        arguments = (*counts, np.zeros(1, np.int64))
+        device.launch("topk", "select_pick", (1,), block, arguments, shared_bytes)
+
+
+@needs_compiler
+def test_cuda_shared_memory_is_poisoned_before_each_block(host_folder):
+    source = """
+        extern "C" __global__ void leftovers(unsigned* out) {
+            __shared__ unsigned fixed[1];
+            TERSEVEC_DYNAMIC_SHARED(bytes);
+            unsigned* const free = reinterpret_cast<unsigned*>(bytes);
+            if (threadIdx.x == 0) {
+                out[2 * blockIdx.x] = fixed[0];
+                out[2 * blockIdx.x + 1] = free[0];
+                fixed[0] = free[0] = 7;
+            }
+        }"""
+    out = np.zeros(4, np.uint32)
+    HostDevice(host_folder, topk=source).launch("topk", "leftovers", (2,), 32, (out,), 4)
+    assert out.tolist() == [0xA5A5A5A5] * 4
+
+
+@needs_compiler
+def test_cuda_arguments_of_another_type_are_refused(host_folder):
+    device = HostDevice(host_folder)
+    counts = (np.zeros(256, np.uint32), np.int32(1), np.int32(0), np.zeros(1, np.uint64))
+    with pytest.raises(AssertionError, match="argument 1 is i8"):
+        device.launch("topk", "select_pick", (1,), 32, (*counts, np.zeros(1, np.int64)), 0)
+
+
+# ---- compilers
+
+
+def test_cuda_sources_include_nothing_and_are_whole():
+    for name, (source, options) in _cuda.sources().items():
+        assert "#include" not in source.replace("#include <cmath>", "").replace(
+            "#include <cstring>", ""
+        ), name
+        assert host_executor.kernels_of(source), name
+        assert not any("arch" in option for option in options), name
+
+
+@pytest.mark.parametrize("name", _cuda.sources())
+def test_cuda_modules_compile_for_every_architecture_without_spills(name, tmp_path):
+    source, options = _cuda.sources()[name]
+    text = tmp_path / f"{name}.cu"
+    text.write_text(source)
+    if shutil.which("nvcc"):
+        code = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
+        command = ["nvcc", "-O3", "-fatbin", "-Xptxas", "-v", *options, *code]
+        run = subprocess.run(
+            [*command, text, "-o", tmp_path / "out"], capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+        assert "warning" not in run.stderr
+        spills = re.findall(r"(\d+) bytes spill stores", run.stderr)
+        assert len(spills) == len(ARCHITECTURES) * len(host_executor.kernels_of(source))
+        assert set(spills) == {"0"}
+        return
+    nvrtc = pytest.importorskip(
+        "cuda.bindings.nvrtc", reason="cuda: neither nvcc nor cuda-bindings here"
+    )
+    for architecture in ARCHITECTURES:
+        assert nvrtc_log(nvrtc, name, source, (*options, f"-arch=sm_{architecture}")) == ""
+
+
+def nvrtc_log(nvrtc, name, source, options):
+    """What NVRTC says where it refuses a module, "" where it takes it."""
+    _, program = nvrtc.nvrtcCreateProgram(source.encode(), name.encode(), 0, [], [])
+    encoded = [option.encode() for option in options]
+    (error,) = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
+    if int(error) == 0:
+        return ""
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = b" " * size
+    nvrtc.nvrtcGetProgramLog(program, log)
+    return log.decode() or str(error)
