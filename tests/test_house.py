@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tersevec
-from tersevec import _backend, _kernels
+from tersevec import _backend, _cuda, _kernels
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "csrc").is_dir():
@@ -62,6 +62,8 @@ def levels(family):
 def room(family):
     """The files that a family must have."""
     kernels = [f"csrc/{family}/{family}_{level}.cpp" for level in levels(family)]
+    if family in _cuda.FAMILIES:
+        kernels += [f"cuda/{family}/{family}.cu", f"python/tersevec/_cuda/{family}.py"]
     return [
         *(f"csrc/{family}/{family}{suffix}" for suffix in (".h", ".cpp", "_loop.h")),
         *kernels,
@@ -126,8 +128,8 @@ def constants(family):
     return {name for name, value in vars(protocol(family)).items() if isinstance(value, property)}
 
 
-def twin(family):
-    return importlib.import_module(f"tersevec._numpy.{family}")
+def twin(family, folder="_numpy"):
+    return importlib.import_module(f"tersevec.{folder}.{family}")
 
 
 def split_arguments(signature):
@@ -145,10 +147,15 @@ def split_arguments(signature):
     return [name for name in found if name not in ("", "*")]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_numpy_twins_have_the_names_and_arguments_of_the_contract(family):
+@pytest.mark.parametrize(
+    ("folder", "family"),
+    [*(("_numpy", family) for family in FAMILIES), *(("_cuda", f) for f in _cuda.FAMILIES)],
+)
+def test_twins_have_the_names_and_arguments_of_the_contract(folder, family):
+    for name in constants(family):
+        assert getattr(twin(family, folder), name) == getattr(twin(family), name), name
     for name, arguments in operations(family).items():
-        here = inspect.signature(getattr(twin(family), name))
+        here = inspect.signature(getattr(twin(family, folder), name))
         there = inspect.signature(getattr(protocol(family), name))
         assert list(here.parameters) == arguments, name
         kinds = [argument.kind for argument in here.parameters.values()]

@@ -260,7 +260,7 @@ def test_all_queries_are_checked_before_the_first_is_searched(rng, monkeypatch):
         def __getattr__(self, name):
             return lambda *arguments: pytest.fail(f"{name} was called")
 
-    monkeypatch.setattr(_backend, "pick", lambda family: Untouched())
+    monkeypatch.setattr(_backend, "pick", lambda family, *arrays: Untouched())
     for search in (pq.topk, pq.range):
         with pytest.raises(ValueError, match="Q: row 599 holds NaN"):
             search(queries, product_codes(80, 5, rng), 3)

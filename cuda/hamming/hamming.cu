@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Hamming distances between binary codes: all pairs, top-k, and the layout they are read in.
 ///
-/// Codes lie in blocks of 8, word by word, as csrc/hamming/hamming.h draws them; queries are rows of
-/// 64-bit words, zero-padded. A lane holds two codes, read 16 bytes at a time, so that a warp takes
-/// 64 codes of 8 adjacent blocks, whole sectors of each; queries are read by all lanes at once.
-/// Floor: one query reads every code once, at the speed of memory; many are bound by the 4 popcounts
-/// that a word of two codes costs for each query.
+/// Codes lie in blocks of 8, word by word, as csrc/hamming/hamming.h draws them; queries are rows
+/// of 64-bit words, zero-padded. A lane holds two codes, read 16 bytes at a time, so that a warp
+/// takes 64 codes of 8 adjacent blocks, whole sectors of each; all lanes read a query's word at
+/// once. Blocks have up to 256 threads: 95 registers on sm_75, fewer later, let two of them share a
+/// multiprocessor, and their queues take at most 32 KiB of shared memory.
+/// Floor: one query reads every code once, at the speed of memory; many are bound by the 4
+/// popcounts that a word of two codes costs for each query.
 #include "core/topk.cuh"
 
 using namespace tersevec::cuda;
@@ -69,10 +71,10 @@ TERSEVEC_DEVICE Tile tile_of(const u64* queries, i64 n_queries, i64 n_words) {
 }  // namespace
 
 /// lists (n_queries, gridDim.x * warps, k): the k nearest codes that each warp saw, by key.
-/// Rows are numbered from `first_row`, of which the mask knows too. Blocks in y are tiles of queries.
+/// Blocks in y are tiles of queries.
 extern "C" __global__ void hamming_topk(const u64* queries, i64 n_queries, const u64* blocks,
-                                        i64 n_words, i64 n, i64 first_row, const u8* mask, i32 k,
-                                        i32 capacity, u64* lists) {
+                                        i64 n_words, i64 n, const u8* mask, i32 k, i32 capacity,
+                                        u64* lists) {
     TERSEVEC_DYNAMIC_SHARED(shared);  // warps * tile_queries * capacity keys
     const int warps = blockDim.x / warp_lanes, warp = threadIdx.x / warp_lanes;
     Key* const mine = reinterpret_cast<Key*>(shared) + warp * tile_queries * capacity;
@@ -90,7 +92,7 @@ extern "C" __global__ void hamming_topk(const u64* queries, i64 n_queries, const
         count_bits(tile.queries, tile.n_queries, {blocks, n_words, n}, code, sums);
 #pragma unroll
         for (int c = 0; c < lane_codes; ++c) {
-            const i64 row = first_row + code + c;
+            const i64 row = code + c;
             const bool found = code + c < n && allowed(mask, row);
 #pragma unroll
             for (int q = 0; q < tile_queries; ++q) {
@@ -128,7 +130,7 @@ extern "C" __global__ void hamming_ordinals(const u64* queries, i64 n_queries, c
     }
 }
 
-/// Writes codes, rows of n_bytes, into blocks as codes start, start + 1, ...; a thread for each word.
+/// Writes codes, rows of n_bytes, into blocks as codes start, start + 1, ...; a thread a word.
 extern "C" __global__ void hamming_pack(const u8* codes, i64 n, i64 n_bytes, i64 n_words, i64 start,
                                         u64* blocks) {
     const i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -158,8 +160,8 @@ extern "C" __global__ void hamming_unpack(const u64* blocks, i64 n, i64 n_bytes,
     codes[item] = static_cast<u8>(word >> 8 * (byte % 8));
 }
 
-/// bits (n, ceil(dim / 8)): a bit set where a number is above 0, the first one highest; a thread for
-/// each byte.
+/// bits (n, ceil(dim / 8)): a bit set where a number is above 0, the first one highest; a thread
+/// for each byte.
 extern "C" __global__ void hamming_pack_bits(const float* x, i64 n, i64 dim, u8* bits) {
     const i64 n_bytes = (dim + 7) / 8;
     const i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from tersevec._cuda import _device
 from tersevec._kernels import F32, I64, ArrayIn
 
 # NumPy has no bfloat16. Here its 16 bits travel under this type, and nobody needs ml_dtypes.
@@ -30,17 +31,23 @@ def describe(x: object) -> str:
     return type(x).__name__
 
 
-def view(name: str, x: ArrayIn) -> npt.NDArray[Any]:
-    """`x` as an ndarray over its own memory; lists and chunked Arrow columns are copied."""
+def view(name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[Any]:
+    """`x` as an ndarray over its own memory; lists and chunked Arrow columns are copied.
+
+    With `device`, what lies in CUDA memory comes as a CuPy array, for callers that have kernels
+    there; the others refuse it, since nothing leaves a GPU in silence.
+    """
     if type(x) is np.ndarray and x.dtype.char in _COMMON and x.dtype.isnative:
         return x  # the way of nearly every call: short, since a scan leaves the caches cold
+    if _on_cuda(x):
+        if device:
+            return cast("npt.NDArray[Any]", _device.array_of(name, x))
+        raise TypeError(
+            f"{name}: {describe(x)} lies in CUDA memory, where this function has no kernels; copy "
+            "it to the host first, with .get() or .cpu()"
+        )
     if isinstance(x, np.ndarray):
         array = x
-    elif _on_cuda(x):
-        raise TypeError(
-            f"{name}: {describe(x)} lies in CUDA memory, and CUDA kernels are not part of this "
-            "version; copy it to the host first, with .get() or .cpu()"
-        )
     elif type(x).__module__.partition(".")[0] == "pyarrow" and hasattr(x, "null_count"):
         array = _from_arrow(name, x)
     elif hasattr(x, "__dlpack__"):
@@ -57,14 +64,25 @@ def view(name: str, x: ArrayIn) -> npt.NDArray[Any]:
     return array
 
 
+def in_one_memory(**arrays: Any) -> None:
+    """Refuse arguments of which some lie in CUDA memory and some do not."""
+    there = [name for name, array in arrays.items() if _device.holds(array)]
+    here = [name for name, array in arrays.items() if array is not None and name not in there]
+    if there and here:
+        raise TypeError(
+            f"{here[0]}: lies in host memory, and {there[0]} in CUDA memory; move one of them, "
+            f"for example with cupy.asarray({here[0]})"
+        )
+
+
 def plain_float32(x: npt.NDArray[Any]) -> bool:
     """Whether kernels can walk these rows as they are: float32, contiguous."""
     return x.dtype.char == "f" and x.flags.c_contiguous
 
 
-def view_floats(name: str, x: ArrayIn) -> npt.NDArray[Any]:
+def view_floats(name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[Any]:
     """`view`, where a list of whole numbers is a list of floats; an array of integers is not."""
-    array = view(name, x)
+    array = view(name, x, device=device)
     listed = isinstance(x, (list, tuple)) and array.dtype.kind in "iu"
     return array.astype(np.float64) if listed else array
 

@@ -1,4 +1,8 @@
-"""Which kernels answer: the compiled ones (`native`) or their NumPy twins (`numpy`)."""
+"""Which kernels answer: compiled (`native`), their NumPy twins (`numpy`), or a GPU's (`cuda`).
+
+Arrays in CUDA memory are answered by the GPU whatever the backend; arrays in host memory only where
+``cuda`` is the backend, since nothing moves to a GPU that nobody sent there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, overload
 
+from tersevec._cuda import FAMILIES as CUDA_FAMILIES
+from tersevec._cuda import _device
 from tersevec._numpy import checks as _numpy_checks
 from tersevec._numpy import fde as _numpy_fde
 from tersevec._numpy import hamming as _numpy_hamming
@@ -101,10 +107,8 @@ def _named(source: str, name: str) -> Choice:
     """The backend that a person asked for, or an error; never another one."""
     if name not in BACKENDS:
         raise ValueError(f"{source}: expected one of {', '.join(BACKENDS)}, got {name!r}")
-    if name == "cuda":
-        raise ImportError(
-            f"{source}: CUDA kernels are not part of this version; choose 'native' or 'numpy'"
-        )
+    if name == "cuda" and (why := _device.missing()):
+        raise ImportError(f"{source}: no CUDA device can be used: {why}")
     if name == "native":
         extension, error = native()
         if error is not None:
@@ -145,12 +149,12 @@ def choice() -> Choice:
 
 
 def get_backend() -> str:
-    """The name of the backend in use: ``"native"`` or ``"numpy"``.
+    """The name of the backend in use: ``"native"``, ``"numpy"`` or ``"cuda"``.
 
     Examples
     --------
     >>> import tersevec
-    >>> tersevec.get_backend() in ("native", "numpy")
+    >>> tersevec.get_backend() in ("native", "numpy", "cuda")
     True
     """
     return _current.name
@@ -161,15 +165,17 @@ def set_backend(name: str | None) -> None:
 
     Parameters
     ----------
-    name : {"native", "numpy"} or None
-        ``"cuda"`` is a known name too, and refused: CUDA kernels are not part of this version.
+    name : {"native", "numpy", "cuda"} or None
+        With ``"cuda"``, arrays in host memory go to the GPU for each call and results come back; a
+        base that does not fit there is searched in runs of rows. What has no CUDA kernels runs on
+        the CPU. Arrays in CUDA memory need no choice: they select the GPU themselves.
 
     Raises
     ------
     ValueError
         The name is unknown, or TERSEVEC_ISA names a level that this CPU cannot run.
     ImportError
-        The backend is not installed.
+        The backend is not installed; for ``"cuda"``: CuPy, a driver or a GPU is missing.
 
     Notes
     -----
@@ -187,31 +193,43 @@ def set_backend(name: str | None) -> None:
 
 
 @overload
-def pick(family: Literal["hamming"]) -> HammingKernels: ...
+def pick(family: Literal["hamming"], *arrays: Any) -> HammingKernels: ...
 @overload
-def pick(family: Literal["pqencode"]) -> PqencodeKernels: ...
+def pick(family: Literal["pqencode"], *arrays: Any) -> PqencodeKernels: ...
 @overload
-def pick(family: Literal["pqscan"]) -> PqscanKernels: ...
+def pick(family: Literal["pqscan"], *arrays: Any) -> PqscanKernels: ...
 @overload
-def pick(family: Literal["sparseproj"]) -> SparseprojKernels: ...
+def pick(family: Literal["sparseproj"], *arrays: Any) -> SparseprojKernels: ...
 @overload
-def pick(family: Literal["symdist"]) -> SymdistKernels: ...
+def pick(family: Literal["symdist"], *arrays: Any) -> SymdistKernels: ...
 @overload
-def pick(family: Literal["fde"]) -> FdeKernels: ...
+def pick(family: Literal["fde"], *arrays: Any) -> FdeKernels: ...
 @overload
-def pick(family: Literal["maxsim"]) -> MaxsimKernels: ...
+def pick(family: Literal["maxsim"], *arrays: Any) -> MaxsimKernels: ...
 @overload
-def pick(family: Family) -> Kernels: ...
-def pick(family: Family) -> Kernels:
-    """The kernels of one family in the backend in use."""
-    return cast(
-        "Kernels",
-        getattr(native()[0], family) if _current.name == "native" else _TWINS[family],
-    )
+def pick(family: Family, *arrays: Any) -> Kernels: ...
+def pick(family: Family, *arrays: Any) -> Kernels:
+    """The kernels of one family for arrays of one memory, or of the backend in use."""
+    return cast("Kernels", _kernels(family, any(map(_device.holds, arrays))))
+
+
+def _kernels(family: Family, on_device: bool) -> Any:
+    if on_device:
+        return importlib.import_module(f"tersevec._cuda.{family}")
+    if _current.name == "cuda" and family in CUDA_FAMILIES:
+        return _hosted(family)
+    if _current.name == "numpy" or native()[0] is None:
+        return _TWINS[family]
+    return getattr(native()[0], family)
+
+
+@functools.cache
+def _hosted(family: Family) -> Any:
+    return importlib.import_module("tersevec._cuda._hosted").Hosted(family)
 
 
 def first_beyond(x: F32, limit: float) -> int:
     """The first row that holds NaN or a number beyond +-limit, -1 if there is none."""
-    if _current.name == "native":
+    if _current.name != "numpy" and native()[0] is not None:
         return cast("int", native()[0].first_beyond(x, limit))
     return _numpy_checks.first_beyond(x, limit)

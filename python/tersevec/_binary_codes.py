@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check, _threads
 from tersevec._blocked import BlockedCodes
-from tersevec._kernels import U8, ArrayIn, Codes
+from tersevec._cuda import _device
+from tersevec._kernels import F32, U8, ArrayIn, Codes
 from tersevec._numpy.hamming import block_codes
 
 
@@ -43,9 +46,11 @@ def pack_bits(x: ArrayIn, *, threads: int | None = None) -> U8:
     >>> pack_bits([[0.5, -1.0, 2.0, 0.0]])
     array([[160]], dtype=uint8)
     """
-    vectors = _check.vectors("x", x)
+    vectors = _check.vectors("x", x, device=True)
     count = _threads.resolve(threads)
-    kernels = _backend.pick("hamming")
+    kernels = _backend.pick("hamming", vectors)
+    if _device.holds(vectors):
+        return kernels.pack_bits(_signed_on_device(vectors), count)
     codes = np.empty((len(vectors), (vectors.shape[1] + 7) // 8), np.uint8)
     for start, block in _arrays.float_blocks(vectors):
         _check.not_nan("x", block, start)
@@ -54,6 +59,13 @@ def pack_bits(x: ArrayIn, *, threads: int | None = None) -> U8:
             block = np.sign(vectors[part]).astype(np.float32, order="C")
         codes[part] = kernels.pack_bits(block, count)
     return codes
+
+
+def _signed_on_device(x: npt.NDArray[Any]) -> F32:
+    """Float32 numbers of the same signs; NaN is refused, for which the host waits."""
+    if np.isnan(x).any():
+        raise ValueError(f"x: row {int(np.isnan(x).any(axis=1).argmax())} holds NaN")
+    return (np.sign(x) if x.dtype == np.float64 else x).astype(np.float32)
 
 
 def unpack_bits(codes: ArrayIn, d: int) -> npt.NDArray[np.int8]:
@@ -115,8 +127,8 @@ class BinaryCodes(BlockedCodes):
 
     Notes
     -----
-    The codes are copied. Searches of a plain array give the same answers, and reorder it on the
-    way.
+    The codes are copied, in the memory that they lie in: those of CuPy arrays stay on the GPU.
+    Searches of a plain array give the same answers, and reorder it on the way.
 
     Examples
     --------
@@ -129,15 +141,15 @@ class BinaryCodes(BlockedCodes):
     _block_dtype = np.uint64
 
     def __init__(self, codes: ArrayIn) -> None:
-        rows = _check.codes("codes", codes)
+        rows = _check.codes("codes", codes, device=True)
         super().__init__(rows.shape[1], block_codes, (rows.shape[1] + 7) // 8, block_codes)
         self.append(rows)
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
-        _backend.pick("hamming").pack(codes, blocks, start)
+        _backend.pick("hamming", blocks).pack(codes, blocks, start)
 
     def _read(self, blocks: Codes, n: int) -> U8:
-        return _backend.pick("hamming").unpack(blocks, n, self.n_bytes)
+        return _backend.pick("hamming", blocks).unpack(blocks, n, self.n_bytes)
 
     def __repr__(self) -> str:
         return f"BinaryCodes({len(self)} codes of {self.n_bytes} bytes)"

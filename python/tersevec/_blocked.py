@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tersevec import _check
+from tersevec import _arrays, _check
+from tersevec._cuda._device import holds
 from tersevec._kernels import U8, ArrayIn, Codes
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest register
 
 
-def _aligned_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Codes:
+def _aligned_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, like: Codes) -> Codes:
+    """Zeros in the memory that `like` lies in; CuPy aligns its own."""
+    if holds(like):
+        return np.zeros_like(like, dtype=dtype, shape=shape)
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(n_bytes + _ALIGNMENT, np.uint8)
     skip = -memory.ctypes.data % _ALIGNMENT
@@ -29,7 +33,7 @@ class BlockedCodes:
 
     def __init__(self, n_bytes: int, block_codes: int, *block_shape: int) -> None:
         self._n_bytes, self._block_codes = n_bytes, block_codes
-        self._storage = _aligned_zeros((0, *block_shape), self._block_dtype)
+        self._storage: Codes = np.zeros((0, *block_shape), self._block_dtype)
         self._count(0)
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
@@ -64,7 +68,11 @@ class BlockedCodes:
         the rows. Searches that run in other threads meanwhile see the rows that were there when
         they began.
         """
-        rows = _check.codes("codes", codes, self._n_bytes)
+        rows = _check.codes("codes", codes, self._n_bytes, device=True)
+        if self._n > 0:
+            _arrays.in_one_memory(**{"codes": rows, "codes before": self._storage})
+        elif holds(rows) != holds(self._storage):
+            self._storage = _aligned_zeros(self._storage.shape, self._block_dtype, rows)
         n = self._n + len(rows)
         _check.rows_within_limit("codes", n)
         if len(rows) == 0:
@@ -101,13 +109,15 @@ class BlockedCodes:
     def _count(self, n: int) -> None:
         """n codes are there now, and their blocks are the ones to read."""
         self._blocks = self._storage[: self._blocks_of(n)].view()
-        self._blocks.flags.writeable = False
+        if not holds(self._blocks):
+            self._blocks.flags.writeable = False
         self._n = n
 
     def _grow(self, needed: int) -> None:
         used = self._blocks_of(self._n)
         room = needed if used == 0 else max(needed, used + used // 2)
-        larger = _aligned_zeros((room, *self._storage.shape[1:]), self._block_dtype)
+        shape = (room, *self._storage.shape[1:])
+        larger = _aligned_zeros(shape, self._block_dtype, self._storage)
         larger[:used] = self._storage[:used]
         self._storage = larger
 
@@ -146,7 +156,7 @@ class BlockedCodes:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         blocks = state["_storage"]
-        self._storage = _aligned_zeros(blocks.shape, blocks.dtype)
+        self._storage = _aligned_zeros(blocks.shape, blocks.dtype, blocks)
         self._storage[:] = blocks
         self._count(self._n)
 

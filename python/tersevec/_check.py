@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tersevec import _backend
 from tersevec._arrays import FLOATS, describe, view, view_floats
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, U8, ArrayIn
 
 ROW_LIMIT = 2**31 - 1  # row numbers are 32-bit inside the kernels
@@ -28,9 +29,9 @@ def rows_within_limit(name: str, n: int) -> None:
         raise ValueError(f"{name}: expected at most 2**31 - 1 rows, got {n}; split the base")
 
 
-def codes(name: str, x: ArrayIn, n_bytes: int | None = None) -> U8:
+def codes(name: str, x: ArrayIn, n_bytes: int | None = None, *, device: bool = False) -> U8:
     """Codes as uint8 (n, n_bytes) whose rows are contiguous; the rows themselves may be strided."""
-    array = view(name, x)
+    array = view(name, x, device=device)
     expected = f"expected uint8 of shape (?, {'?' if n_bytes is None else n_bytes})"
     if array.dtype != np.uint8:
         raise TypeError(f"{name}: {expected}, got {describe(array)}")
@@ -39,7 +40,7 @@ def codes(name: str, x: ArrayIn, n_bytes: int | None = None) -> U8:
     if not 1 <= array.shape[1] <= _WIDTH_LIMIT:
         raise ValueError(f"{name}: expected 1 to 2**28 - 1 bytes a row, got {describe(array)}")
     rows_within_limit(name, len(array))
-    return _with_plain_rows(name, array)
+    return array if holds(array) else _with_plain_rows(name, array)
 
 
 def _with_plain_rows(name: str, array: U8) -> U8:
@@ -57,9 +58,11 @@ def _with_plain_rows(name: str, array: U8) -> U8:
     return np.lib.stride_tricks.as_strided(array, strides=plain, writeable=False)
 
 
-def vectors(name: str, x: ArrayIn, dim: int | None = None) -> npt.NDArray[Any]:
+def vectors(
+    name: str, x: ArrayIn, dim: int | None = None, *, device: bool = False
+) -> npt.NDArray[Any]:
     """Float vectors (n, dim) of any strides and float type, not converted yet."""
-    array = view_floats(name, x)
+    array = view_floats(name, x, device=device)
     shape = f"of shape (?, {'?' if dim is None else dim})"
     if array.dtype.char not in "fed" and array.dtype not in FLOATS:
         raise TypeError(
@@ -156,14 +159,16 @@ def float_radius(radius: object, name: str = "radius") -> float:
     return value
 
 
-def mask(name: str, x: ArrayIn, n: int, nq: int | None = None) -> U8 | None:
+def mask(
+    name: str, x: ArrayIn, n: int, nq: int | None = None, *, device: bool = False
+) -> U8 | None:
     """Allowed rows as uint8 (ceil(n / 8),), lowest bit first, bits past n cleared, or None.
 
     With nq, also a row of these for each query: (nq, ceil(n / 8)).
     """
     if x is None:
         return None
-    array = view(name, x)
+    array = view(name, x, device=device)
     n_bytes = (n + 7) // 8
     whose = "" if nq is None else f"for all queries or for each of {nq} "
     expected = f"expected {whose}bool of shape ({n},) or uint8 of shape ({n_bytes},)"
@@ -173,9 +178,20 @@ def mask(name: str, x: ArrayIn, n: int, nq: int | None = None) -> U8 | None:
     if array.shape != (width,) and (nq is None or array.shape != (nq, width)):
         raise ValueError(f"{name}: {expected} for {n} rows, got {describe(array)}")
     if array.dtype == np.bool_:
-        return np.ascontiguousarray(np.packbits(array, axis=-1, bitorder="little"))
-    packed: U8 = np.ascontiguousarray(array)
-    if n % 8 and (packed[..., -1] >> (n % 8)).any():
+        return _packed(array)
+    packed: U8 = module_of(array).ascontiguousarray(array)
+    if n % 8 and (holds(packed) or (packed[..., -1] >> (n % 8)).any()):  # a look would wait there
         packed = packed.copy()
         packed[..., -1] &= np.uint8((1 << n % 8) - 1)
     return packed
+
+
+def _packed(mask: npt.NDArray[np.bool_]) -> U8:
+    """The bits of each row in bytes, lowest first; CuPy packs flat arrays only."""
+    n = mask.shape[-1]
+    if n % 8:
+        whole = np.zeros_like(mask, shape=(*mask.shape[:-1], n + 7 & ~7))
+        whole[..., :n] = mask
+        mask = whole
+    packed: U8 = module_of(mask).packbits(mask.ravel(), bitorder="little")
+    return packed.astype(np.uint8, copy=False).reshape(*mask.shape[:-1], mask.shape[-1] // 8)

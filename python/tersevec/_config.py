@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tersevec import _backend, _threads
+from tersevec._cuda import FAMILIES as CUDA_FAMILIES
+from tersevec._cuda import _device
 from tersevec._version import __version__
 
 
@@ -23,7 +25,7 @@ def _isa_part() -> dict[str, Any]:
     """The CPU levels: those that have a name, those that run here, and the highest that is used."""
     extension, _ = _backend.native()
     wanted = _backend.isa_wanted()
-    if _backend.get_backend() == "native":
+    if _backend.get_backend() != "numpy" and extension is not None:
         active, why = (
             extension.isa_active(),
             f"TERSEVEC_ISA={wanted}" if wanted else "the highest that runs here",
@@ -36,6 +38,12 @@ def _isa_part() -> dict[str, Any]:
         "active": active,
         "why": why,
     }
+
+
+def _cuda_part() -> dict[str, Any]:
+    """The GPUs that CuPy finds, or why there are none; CuPy is looked for, but not needed."""
+    why = _device.missing()
+    return {"devices": [] if why else _device.names(), "why": why, "kernels": list(CUDA_FAMILIES)}
 
 
 def _print(part: dict[str, Any], indent: int) -> None:
@@ -61,7 +69,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     dict or None
         With "dicts": `version`, `backend`, `isa` (``["isa"]["runnable"]`` lists the CPU levels that
         run here, lowest first), `threads`, `kernels` (the paths of each family, fastest first),
-        `numpy`, `python` and `platform`.
+        `cuda` (``["cuda"]["devices"]`` names the GPUs), `numpy`, `python` and `platform`.
 
     Raises
     ------
@@ -82,6 +90,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "isa": _isa_part(),
         "threads": {"count": _threads.get_num_threads(), "why": _threads.why()},
         "kernels": {family: _backend.pick(family).rows() for family in _backend.FAMILIES},
+        "cuda": _cuda_part(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",

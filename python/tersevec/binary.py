@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tersevec import _backend, _check, _threads
+from tersevec import _arrays, _backend, _check, _threads
 from tersevec._binary_codes import BinaryCodes, pack_bits, unpack_bits
 from tersevec._kernels import I32, ArrayIn, Codes
 from tersevec._rabitq import RaBitQuantizer
@@ -55,9 +55,10 @@ def hamming_distances(a: ArrayIn, b: ArrayIn, *, threads: int | None = None) -> 
     array([[1],
            [7]], dtype=int32)
     """
-    columns = _check.codes("b", b)
-    rows = _check.codes("a", a, columns.shape[1])
-    return _backend.pick("hamming").distances(rows, columns, _threads.resolve(threads))
+    columns = _check.codes("b", b, device=True)
+    rows = _check.codes("a", a, columns.shape[1], device=True)
+    _arrays.in_one_memory(a=rows, b=columns)
+    return _backend.pick("hamming", rows).distances(rows, columns, _threads.resolve(threads))
 
 
 def _searchable(codes: ArrayIn) -> tuple[Codes, int, int]:
@@ -65,7 +66,7 @@ def _searchable(codes: ArrayIn) -> tuple[Codes, int, int]:
     if isinstance(codes, BinaryCodes):
         n = len(codes)  # before the blocks: an append meanwhile only adds to them
         return codes.blocks, n, codes.n_bytes
-    rows = _check.codes("codes", codes)
+    rows = _check.codes("codes", codes, device=True)
     return rows, len(rows), rows.shape[1]
 
 
@@ -112,10 +113,11 @@ def hamming_topk(
     TopK(values=array([[0, 1]], dtype=int32), indices=array([[2, 1]]))
     """
     base, n, n_bytes = _searchable(codes)
-    wanted = _check.codes("queries", queries, n_bytes)
+    wanted = _check.codes("queries", queries, n_bytes, device=True)
     k = _check.positive("k", k)
-    allowed = _check.mask("mask", mask, n)
-    kernels = _backend.pick("hamming")
+    allowed = _check.mask("mask", mask, n, device=True)
+    _arrays.in_one_memory(queries=wanted, codes=base, mask=allowed)
+    kernels = _backend.pick("hamming", wanted)
     return TopK(*kernels.topk(wanted, base, n, k, allowed, _threads.resolve(threads)))
 
 
@@ -161,10 +163,11 @@ def hamming_range(
     array([2, 1])
     """
     base, n, n_bytes = _searchable(codes)
-    wanted = _check.codes("queries", queries, n_bytes)
+    wanted = _check.codes("queries", queries, n_bytes, device=True)
     bits = _check.hamming_radius(radius, n_bytes)
-    allowed = _check.mask("mask", mask, n)
-    kernels = _backend.pick("hamming")
+    allowed = _check.mask("mask", mask, n, device=True)
+    _arrays.in_one_memory(queries=wanted, codes=base, mask=allowed)
+    kernels = _backend.pick("hamming", wanted)
     return RangeHits(
         *kernels.range_search(wanted, base, n, bits, allowed, _threads.resolve(threads))
     )

@@ -25,6 +25,9 @@ class Device(Protocol):
     def multiprocessors(self) -> int:
         """How many blocks run at once, at the least."""
 
+    def free_bytes(self) -> int:
+        """Memory that arrays can still have."""
+
     def launch(
         self,
         module: str,
@@ -46,6 +49,10 @@ class CupyDevice:
     def multiprocessors(self) -> int:
         device = self.xp.cuda.runtime.getDevice()
         return _multiprocessors(self.xp, device)
+
+    def free_bytes(self) -> int:
+        pool = self.xp.get_default_memory_pool()
+        return int(self.xp.cuda.runtime.memGetInfo()[0]) + int(pool.free_bytes())
 
     def launch(
         self,
@@ -105,6 +112,31 @@ def missing() -> str | None:
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return f"CuPy finds no CUDA driver or GPU: {error}"
     return None if count > 0 else "CuPy finds no GPU"
+
+
+def names() -> list[str]:
+    """The GPUs that CuPy sees."""
+    runtime = importlib.import_module("cupy").cuda.runtime
+    found = (runtime.getDeviceProperties(i)["name"] for i in range(runtime.getDeviceCount()))
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
+
+
+def holds(array: Any) -> bool:
+    """Whether this is a CuPy array, or what has its interface."""
+    return hasattr(array, "__cuda_array_interface__")
+
+
+def module_of(array: Any) -> Any:
+    """NumPy or CuPy: whose array this is."""
+    return current().xp if holds(array) else np
+
+
+def array_of(name: str, x: Any) -> Array:
+    """Anything in CUDA memory as a CuPy array over the same memory."""
+    if why := missing():
+        raise TypeError(f"{name}: {type(x).__name__} lies in CUDA memory, but {why}")
+    cupy = importlib.import_module("cupy")
+    return cupy.asarray(x) if holds(x) else cupy.from_dlpack(x)
 
 
 def blocks_for(items: int, block: int) -> int:

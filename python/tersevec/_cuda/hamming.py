@@ -95,7 +95,7 @@ def _best(queries: Array, blocks: Array, n: int, k: int, mask: Array | None) -> 
     here = _selection.queues(k, _TILE_QUERIES)
     spans = _selection.grid_for(blocks_for(n, _STEP_CODES), here.warps)
     lists = current().xp.empty((len(queries), spans * here.warps, k), np.uint64)
-    sizes = (np.int64(queries.shape[1]), np.int64(n), np.int64(0))
+    sizes = (np.int64(queries.shape[1]), np.int64(n))
     queue = (np.int32(k), np.int32(here.capacity))
     arguments = (queries, np.int64(len(queries)), blocks, *sizes, mask, *queue, lists)
     grid = (spans, blocks_for(len(queries), _TILE_QUERIES))
