@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from tersevec.binary import (
     hamming_topk,
     pack_bits,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -143,3 +147,15 @@ def test_cuda_bases_that_do_not_fit_are_streamed(hosted, host_device, data, k):
     for base in (codes, BinaryCodes(codes)):
         assert_equal(hamming_topk(queries, base, k, mask=mask), expected[0])
         assert_equal(hamming_range(queries, base, 14), expected[1])
+
+
+# ---- the bench
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cuda_bench_asks_what_the_twins_answer(cupy, family, monkeypatch):
+    """The bench itself needs a GPU; that its calls are right can be known without."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    bench = importlib.import_module("bench_cuda")
+    for case in bench.cases(family, 0):
+        bench.agree(case, cupy)
