@@ -95,7 +95,7 @@ def pqscan_cases(scale: float) -> Iterator[Case]:
 
                 return search
 
-            def cuvs(cupy: Any, nq: int = nq, bits: int = n_bits) -> Call:
+            def cuvs(cupy: Any, nq: int = nq, m: int = m, bits: int = n_bits) -> Call:
                 """cuVS's scan of one list that holds every code, of vectors of its own."""
                 ivf_pq = importlib.import_module("cuvs.neighbors.ivf_pq")
                 rows = cupy.random.default_rng(0).standard_normal((n, 2 * m), dtype=np.float32)
