@@ -67,7 +67,7 @@ def test_a_seed_gives_the_same_codebooks_on_every_path_and_number_of_threads(
 ):
     x = clustered(np.random.default_rng(1), 700, 12)
     with monkeypatch.context() as twins:
-        twins.setattr(_backend, "pick", lambda family: getattr(_numpy, family))
+        twins.setattr(_backend, "pick", lambda family, *arrays: getattr(_numpy, family))
         expected = ProductQuantizer(3, metric=metric, random_state=7, max_iter=6).fit(x)
     for threads in (1, 2, 5):
         pq = ProductQuantizer(3, metric=metric, random_state=7, max_iter=6)

@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_quantiser_on_every_path_and_number_of_threads(
 ):
     x = embeddings(np.random.default_rng(1), 600, 16)
     with monkeypatch.context() as twins:
-        twins.setattr(_backend, "pick", lambda family: getattr(_numpy, family))
+        twins.setattr(_backend, "pick", lambda family, *arrays: getattr(_numpy, family))
         expected = ProductQuantizer(4, **kind, random_state=7, max_iter=4).fit(x)
         codes = expected.encode(x[:99])
     for threads in (1, 3):

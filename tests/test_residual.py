@@ -88,7 +88,7 @@ def test_a_seed_gives_the_same_quantiser_on_every_path_and_number_of_threads(
     x = clustered(np.random.default_rng(1), 500, 9)
     parameters = {"metric": metric, "max_iter": 4, "beam_width": 3}
     with monkeypatch.context() as twins:
-        twins.setattr(_backend, "pick", lambda family: getattr(_numpy, family))
+        twins.setattr(_backend, "pick", lambda family, *arrays: getattr(_numpy, family))
         expected = ResidualQuantizer(3, 4, random_state=7, **parameters).fit(x)
         codes = expected.encode(x)
     monkeypatch.setattr(_residual, "_CELLS", 700)  # many blocks

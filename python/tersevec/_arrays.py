@@ -75,6 +75,11 @@ def in_one_memory(**arrays: Any) -> None:
         )
 
 
+def like(array: Any, constant: Any) -> Any:
+    """What never changes, in the memory in which `array` lies."""
+    return _device.constant(constant) if _device.holds(array) else constant
+
+
 def plain_float32(x: npt.NDArray[Any]) -> bool:
     """Whether kernels can walk these rows as they are: float32, contiguous."""
     return x.dtype.char == "f" and x.flags.c_contiguous
@@ -165,4 +170,4 @@ def float_blocks(
             yield start, np.left_shift(upper, 16, out=upper).view(np.float32)
         else:
             with np.errstate(over="ignore", under="ignore"):
-                yield start, np.ascontiguousarray(part, np.float32)
+                yield start, _device.module_of(part).ascontiguousarray(part, np.float32)

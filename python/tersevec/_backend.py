@@ -12,6 +12,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, overload
 
+import numpy as np
+
 from tersevec._cuda import FAMILIES as CUDA_FAMILIES
 from tersevec._cuda import _device
 from tersevec._numpy import checks as _numpy_checks
@@ -230,6 +232,9 @@ def _hosted(family: Family) -> Any:
 
 def first_beyond(x: F32, limit: float) -> int:
     """The first row that holds NaN or a number beyond +-limit, -1 if there is none."""
+    if _device.holds(x):  # the host waits for it
+        bad = ~(abs(x) <= np.float32(limit)).all(axis=1)
+        return int(bad.argmax()) if bool(bad.any()) else -1
     if _current.name != "numpy" and native()[0] is not None:
         return cast("int", native()[0].first_beyond(x, limit))
     return _numpy_checks.first_beyond(x, limit)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _backend, _check
+from tersevec._arrays import like
 from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._quantizer import BATCH_BYTES, copied_codebooks, given_codebooks, largest_number
-from tersevec._results import TopK
+from tersevec._results import TopK, empty_topk
 from tersevec._rotation import given_rotation
 from tersevec._selection import Selection
 from tersevec._table_search import TableSearch
@@ -116,12 +117,13 @@ class ProductBase(TableSearch):
         blocks, rotation = super()._blocks(name, rows, threads, step), self._rotation
         if rotation is None:
             return blocks
-        products = _backend.pick("pqencode").products
-        return ((start, products(block, rotation, threads)) for start, block in blocks)
+        products, there = _backend.pick("pqencode", rows).products, like(rows, rotation)
+        return ((start, products(block, there, threads)) for start, block in blocks)
 
     def _block_tables(self, queries: F32, threads: int) -> F32:
         metric = "l2" if self.metric == "l2" else "ip"
-        return _backend.pick("pqscan").lookup_tables(queries, self._codebooks, metric, threads)
+        kernels, books = _backend.pick("pqscan", queries), like(queries, self._codebooks)
+        return kernels.lookup_tables(queries, books, metric, threads)
 
     def _exact_topk(
         self, rows: npt.NDArray[Any], base: U8, n: int, k: int, chosen: Selection, threads: int
@@ -131,12 +133,12 @@ class ProductBase(TableSearch):
         step = max(1, BATCH_BYTES // (12 * k + 4 * self._dim))
         if len(rows) > step:  # a bad number in the last query is told before the first search
             self._refuse_bad_numbers("Q", rows)
-        search = _backend.pick("pqscan").search
-        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
+        search, columns = _backend.pick("pqscan", rows).search, like(rows, self._columns)
+        values, indices = empty_topk(rows, k)
         for start, block in self._blocks("Q", rows, threads, step):
             part = slice(start, start + len(block))
             mine, limit = chosen.of(part), _check.FLOAT32_MAX  # the block's numbers are known
-            given = (block, self._columns, metric, limit, base, n, k, mine.mask, threads)
+            given = (block, columns, metric, limit, base, n, k, mine.mask, threads)
             found = search(*given, segments=mine.segments, bias=mine.bias)
             values[part], indices[part] = cast("tuple[F32, I64]", found)
         return TopK(values, indices)

@@ -37,7 +37,8 @@ def refuse_beyond(name: str, rows: npt.NDArray[Any], limit: float) -> None:
 def unit_rows(block: F32) -> F32:
     """The rows divided by their lengths; zero rows stay zero."""
     lengths = np.sqrt(np.square(block, dtype=np.float64).sum(axis=1, keepdims=True))
-    return np.asarray(np.divide(block, np.where(lengths > 0, lengths, 1)), np.float32)
+    units: F32 = np.divide(block, np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return units
 
 
 def training_rows(rows: npt.NDArray[Any], picked: I64 | None, metric: str) -> F32:
@@ -137,9 +138,9 @@ class Quantizer(Estimator):
         refuse_beyond("X", rows, limit)
         return training_rows(rows, sample_rows(len(rows), K, rng), self.metric)
 
-    def _vectors(self, name: str, x: ArrayIn) -> npt.NDArray[Any]:
+    def _vectors(self, name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[Any]:
         """Checked rows of the dimension that the codebooks fit, not converted."""
-        return _check.vectors(name, x, self.n_features_in_)
+        return _check.vectors(name, x, self.n_features_in_, device=device)
 
     def _refuse_bad_numbers(self, name: str, rows: npt.NDArray[Any]) -> None:
         """Tell the first row that kernels may not see."""

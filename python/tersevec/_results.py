@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I64
 
 
@@ -64,6 +65,12 @@ class BoundedTopK(NamedTuple):
     upper: F32
 
 
+def empty_topk(queries: Any, k: int) -> tuple[F32, I64]:
+    """Room for the values and indices of k results a query, in the queries' memory."""
+    xp, shape = module_of(queries), (len(queries), k)
+    return xp.empty(shape, np.float32), xp.empty(shape, np.int64)
+
+
 class ScaledInt8(NamedTuple):
     """Rows of small integers, and what each row is to be multiplied with.
 
@@ -93,9 +100,10 @@ def joined_hits(parts: list[tuple[I64, I64, F32]]) -> tuple[I64, I64, F32]:
     """The hits of all queries from (offsets, indices, values) of some queries each."""
     if len(parts) == 1:
         return parts[0]
-    ends = [np.zeros(1, np.int64)]
+    ends = [np.zeros(1, np.int64)] if not parts else [parts[0][0][:1]]
     for offsets, _, _ in parts:
         ends.append(offsets[1:] + ends[-1][-1])
-    indices = [np.empty(0, np.int64), *(part[1] for part in parts)]
-    values = [np.empty(0, np.float32), *(part[2] for part in parts)]
+    if not parts:
+        return ends[0], np.empty(0, np.int64), np.empty(0, np.float32)
+    indices, values = [part[1] for part in parts], [part[2] for part in parts]
     return np.concatenate(ends), np.concatenate(indices), np.concatenate(values)

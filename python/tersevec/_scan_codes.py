@@ -73,10 +73,10 @@ class ScanCodes(BlockedCodes):
         return self._n_bits
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
-        _backend.pick("pqscan").pack(codes, blocks, self._m, self._n_bits, start)
+        _backend.pick("pqscan", blocks).pack(codes, blocks, self._m, self._n_bits, start)
 
     def _read(self, blocks: Codes, n: int) -> U8:
-        return _backend.pick("pqscan").unpack(blocks, n, self._m, self._n_bits)
+        return _backend.pick("pqscan", blocks).unpack(blocks, n, self._m, self._n_bits)
 
     def __repr__(self) -> str:
         return f"ScanCodes({len(self)} codes of {self._m} x {self._n_bits} bits)"

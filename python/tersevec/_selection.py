@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays, _check
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I64, U8, ArrayIn
 
 
@@ -32,15 +33,23 @@ class Selection(NamedTuple):
         return self if self.bias is None else self._replace(bias=-self.bias)
 
 
-def select(mask: ArrayIn, segments: ArrayIn, bias: ArrayIn, n: int, nq: int) -> Selection:
-    """The checked selection of n rows for nq queries."""
-    allowed = _check.mask("mask", mask, n, nq)
+def select(
+    mask: ArrayIn, segments: ArrayIn, bias: ArrayIn, n: int, queries: npt.NDArray[Any]
+) -> Selection:
+    """The checked selection of n rows, in the memory of the queries.
+
+    A mask lies there; segments and biases are few, are checked on the CPU and go where they must.
+    """
+    nq, xp = len(queries), module_of(queries)
+    allowed = _check.mask("mask", mask, n, nq, device=True)
+    _arrays.in_one_memory(mask=allowed, Q=queries)
     if segments is None:
         if bias is not None:
             raise ValueError("bias: expected segments too, got a bias alone")
         return Selection(allowed)
     ranges = _segments(segments, n)
-    return Selection(allowed, ranges, None if bias is None else _bias(bias, nq, len(ranges)))
+    added = None if bias is None else xp.asarray(_bias(bias, nq, len(ranges)))
+    return Selection(allowed, xp.asarray(ranges), added)
 
 
 def _segments(segments: ArrayIn, n: int) -> I64:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tersevec import _arrays, _backend, _check, _threads
 from tersevec._kernels import F32, U8, ArrayIn
 from tersevec._quantizer import largest_number
-from tersevec._results import BoundedTopK, RangeHits, TopK
+from tersevec._results import BoundedTopK, RangeHits, TopK, empty_topk
 from tersevec._selection import Selection, select
 from tersevec._table_sums import TableSums
 
@@ -112,16 +112,18 @@ class TableSearch(TableSums):
         base, n = self._searchable(codes)
         k = _check.positive("k", k)
         count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
+        rows = self._vectors("Q", Q, device=True)
+        _arrays.in_one_memory(Q=rows, codes=base)
         columns = self._fused
         rare = mask is not None or segments is not None or bias is not None or bounds
         plain = not rare and self.metric != "cosine" and guarantee == "exact"
         if columns is not None and plain and _arrays.plain_float32(rows):
-            limit, search = largest_number(self._dim), _backend.pick("pqscan").search
+            limit, search = largest_number(self._dim), _backend.pick("pqscan", rows).search
+            columns = _arrays.like(rows, columns)
             best = search(rows, columns, self.metric, limit, base, n, k, None, count)
             if best is not None:  # or else the row of a bad number is named below
                 return TopK(*best)
-        chosen = select(mask, segments, bias, n, len(rows))
+        chosen = select(mask, segments, bias, n, rows)
         if guarantee != "exact" or bounds:
             return self._quantised_topk(rows, base, n, k, chosen, count, guarantee, bounds)
         return self._exact_topk(rows, base, n, k, chosen, count)
@@ -132,8 +134,8 @@ class TableSearch(TableSums):
         """`topk` of any queries and any selection."""
         if self.metric != "l2":
             chosen = chosen.negated()
-        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        scan = _backend.pick("pqscan").topk
+        values, indices = empty_topk(rows, k)
+        scan = _backend.pick("pqscan", rows).topk
         for part, tables in self._signed_tables(rows, threads, 12 * k):
             mine = chosen.of(part)
             given = (tables, base, n, k, mine.mask, threads)
@@ -159,11 +161,10 @@ class TableSearch(TableSums):
             raise ValueError("bounds: expected guarantee='quantised' with them, got 'exact'")
         if chosen.bias is not None:
             raise ValueError("bias: expected none with guarantee='quantised'")
-        shape = (len(rows), k)
-        kept: list[npt.NDArray[Any]] = [np.empty(shape, np.float32), np.empty(shape, np.int64)]
+        kept: list[npt.NDArray[Any]] = [*empty_topk(rows, k)]
         if bounds:
-            kept += [np.empty(shape, np.float32), np.empty(shape, np.float32)]
-        scan, segments = _backend.pick("pqscan").quantised_topk, chosen.segments
+            kept += [np.empty_like(kept[0]), np.empty_like(kept[0])]
+        scan, segments = _backend.pick("pqscan", rows).quantised_topk, chosen.segments
         for part, tables in self._signed_tables(rows, threads, 24 * k):
             mask = chosen.of(part).mask
             lower, upper, indices = scan(tables, base, n, k, mask, threads, segments=segments)
@@ -194,11 +195,12 @@ class TableSearch(TableSums):
         base, n = self._searchable(codes)
         limit = self._limit(radius)
         count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
-        chosen = select(mask, segments, bias, n, len(rows))
+        rows = self._vectors("Q", Q, device=True)
+        _arrays.in_one_memory(Q=rows, codes=base)
+        chosen = select(mask, segments, bias, n, rows)
         if self.metric != "l2":
             chosen = chosen.negated()
-        scan, parts = _backend.pick("pqscan").range_search, []
+        scan, parts = _backend.pick("pqscan", rows).range_search, []
         for queries, tables in self._signed_tables(rows, count):
             mine = chosen.of(queries)
             given = (tables, base, n, limit, mine.mask, count)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tersevec import _backend, _check, _threads
+from tersevec import _arrays, _backend, _check, _threads
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._quantizer import Quantizer
 from tersevec._results import RangeHits, joined_hits
@@ -34,7 +35,7 @@ class TableSums(Quantizer):
                 raise ValueError(f"codes: expected ScanCodes of {m} x {n_bits} bits, got {codes!r}")
             n = len(codes)  # before the blocks: an append meanwhile only adds to them
             return codes.blocks, n
-        rows = _check.codes("codes", codes, (m * n_bits + 7) // 8)
+        rows = _check.codes("codes", codes, (m * n_bits + 7) // 8, device=True)
         return rows, len(rows)
 
     def _signed_tables(
@@ -70,8 +71,9 @@ class TableSums(Quantizer):
         array([4., 1., 0., 1.], dtype=float32)
         """
         count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
-        result = np.empty((len(rows), self._subspaces, 1 << self._bits), np.float32)
+        rows = self._vectors("Q", Q, device=True)
+        shape = (len(rows), self._subspaces, 1 << self._bits)
+        result: F32 = module_of(rows).empty(shape, np.float32)
         for queries, tables in self._tables(rows, count):
             result[queries] = tables
         return result
@@ -83,10 +85,11 @@ class TableSums(Quantizer):
         """
         base, n = self._searchable(codes)
         count = _threads.resolve(threads)
-        rows = self._vectors("Q", Q)
-        result = np.empty((len(rows), n), np.float32)
+        rows = self._vectors("Q", Q, device=True)
+        _arrays.in_one_memory(Q=rows, codes=base)
+        result: F32 = module_of(rows).empty((len(rows), n), np.float32)
         for queries, tables in self._tables(rows, count, 4 * n):
-            result[queries] = _backend.pick("pqscan").distances(tables, base, n, count)
+            result[queries] = _backend.pick("pqscan", base).distances(tables, base, n, count)
         return result
 
     def _limit(self, radius: object) -> float:

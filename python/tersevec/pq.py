@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tersevec import _backend, _check, _threads
+from tersevec import _arrays, _backend, _check, _threads
 from tersevec._anisotropic import parallel_weight
+from tersevec._cuda._device import module_of
 from tersevec._estimator import random_generator
 from tersevec._kernels import F32, U8, ArrayIn
 from tersevec._product_symmetric import SymmetricSearch
@@ -163,9 +164,10 @@ class ProductQuantizer(SymmetricSearch):
         """
         books = self.codebooks_
         count = _threads.resolve(threads)
-        rows = self._vectors("X", X)
-        kernels, join = _backend.pick("pqencode"), _backend.pick("pqscan").join
-        codes = np.empty((len(rows), self.code_size), np.uint8)
+        rows = self._vectors("X", X, device=self.loss != "anisotropic")
+        kernels, join = _backend.pick("pqencode", rows), _backend.pick("pqscan", rows).join
+        codes: U8 = module_of(rows).empty((len(rows), self.code_size), np.uint8)
+        books = _arrays.like(rows, books)
         for start, block in self._blocks("X", rows, count):
             if self.loss == "anisotropic":
                 eta = parallel_weight(self._dim)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import weakref
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from tersevec._cuda._sources import OPTIONS, source
 
@@ -129,6 +131,21 @@ def holds(array: Any) -> bool:
 def module_of(array: Any) -> Any:
     """NumPy or CuPy: whose array this is."""
     return current().xp if holds(array) else np
+
+
+def constant(array: npt.NDArray[Any] | None) -> Array | None:
+    """A copy on the current device of what never changes, such as codebooks: made once."""
+    if array is None:
+        return None
+    xp = current().xp
+    key = (id(array), int(xp.cuda.runtime.getDevice()))
+    if key not in _constants:
+        _constants[key] = xp.asarray(array)
+        weakref.finalize(array, _constants.pop, key, None)
+    return _constants[key]
+
+
+_constants: dict[tuple[int, int], Array] = {}
 
 
 def array_of(name: str, x: Any) -> Array:

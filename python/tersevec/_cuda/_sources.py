@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 FAMILIES = ("hamming",)  # those with kernels, each a module of its own
-_MODULES = (*FAMILIES, "topk")
+_MODULES = (*FAMILIES, "pqencode", "topk")
 # Products are fused only where kernels say so, and answers are those of the CPU.
 OPTIONS = ("-std=c++17", "--fmad=false")
 _INCLUDE = re.compile(r'^#include "(.+)"$', re.M)
