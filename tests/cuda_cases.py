@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cases import bit_codes, packed
+from cases import bit_codes, int_queries, packed
 
 Case = tuple[str, Callable[[Any], tuple[np.ndarray, ...]]]
 
@@ -26,6 +26,29 @@ def hamming_cases() -> Iterator[Case]:
     for k in (3, 20, 40, 99, 230):
         yield f"topk {k}", lambda twin, k=k: twin.topk(queries, codes, 400, k, mask, 1)
     yield "range", lambda twin: twin.range_search(queries, codes, 400, 9, mask, 1)
+
+
+def symdist_cases() -> Iterator[Case]:
+    """Queues that overflow, radix select, and ranges, for a width of each way to hold numbers."""
+    rng = np.random.default_rng(2)
+    for n_bits in (1, 2, 3, 8):
+        queries, codes = int_queries("few", 3, 9, n_bits, rng), bit_codes("few", 300, 9, rng)
+        codes = codes[:, : (9 * n_bits + 7) // 8]
+        given = (
+            queries,
+            rng.random(3, np.float32),
+            codes,
+            300,
+            n_bits,
+            rng.random(300, np.float32),
+        )
+        mask = packed(rng.random(300) < 0.8)
+        for k in (3, 20, 40, 230) if n_bits == 1 else (20,):
+            yield (
+                f"topk {k}",
+                lambda twin, k=k, given=given, mask=mask: twin.topk(*given, k, mask, 1),
+            )
+        yield "range", lambda twin, given=given: twin.range_search(*given, 0.1, None, 1)
 
 
 def cases(family: str) -> list[Case]:

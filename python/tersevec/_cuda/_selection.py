@@ -58,9 +58,9 @@ def merge(keys: Array, k: int) -> Array:
     return out
 
 
-def query_tiles(n_queries: int, n: int) -> Iterator[tuple[int, int]]:
-    """(first, stop) of queries whose ordinals for n rows are kept at a time."""
-    step = max(1, min(_ORDINAL_BYTES // (4 * max(1, n)), 65535))
+def query_tiles(n_queries: int, n: int, multiple: int = 4) -> Iterator[tuple[int, int]]:
+    """(first, stop) of queries whose ordinals are kept at a time, whole tiles of them."""
+    step = max(1, min(_ORDINAL_BYTES // (4 * max(1, n)), 65532) // multiple) * multiple
     for first in range(0, n_queries, step):
         yield first, min(n_queries, first + step)
 
@@ -90,7 +90,11 @@ def smallest(ordinals: Array, k: int) -> Array:
 
 
 def within(
-    n_queries: int, n: int, limit: int, ordinals_of: Callable[[int, int], Array]
+    n_queries: int,
+    n: int,
+    limit: int,
+    ordinals_of: Callable[[int, int], Array],
+    multiple: int = 4,
 ) -> tuple[Array, Array]:
     """(offsets int64 (n_queries + 1,), keys) of all rows whose ordinal is below `limit`.
 
@@ -99,7 +103,7 @@ def within(
     """
     xp = current().xp
     parts, counts = [], []
-    for first, stop in query_tiles(n_queries, n):
+    for first, stop in query_tiles(n_queries, n, multiple):
         hits, keys = _within_tile(ordinals_of(first, stop), limit)
         counts.append(hits)
         parts.append(keys)
@@ -139,6 +143,12 @@ def rows_of(keys: Array) -> Array:
 def ordinals_of(keys: Array) -> Array:
     """The ordered values of keys, as uint32."""
     return (keys >> np.uint64(32)).astype(np.uint32)
+
+
+def ordinal_of(number: float) -> int:
+    """What `ordered_bits` makes of a float32 number."""
+    bits = int(np.float32(number).view(np.uint32))
+    return bits ^ 0xFFFFFFFF if bits & 0x80000000 else bits | 0x80000000
 
 
 def floats_of(ordinals: Array) -> Array:
