@@ -4,7 +4,7 @@
 /// Every product, sum and difference is rounded on its own, in the order that
 /// csrc/pqencode/pqencode.h writes, so that codes and rotated numbers equal the CPU's.
 /// A lane has a column of a row (`products`), or a row of a sub-space (`assign`), whose centroids
-/// all lanes of a warp read at once. Up to 24 registers: blocks of 256 threads fill a
+/// all lanes of a warp read at once. Up to 51 registers: four blocks of 256 threads share a
 /// multiprocessor.
 /// Floor: two operations for each number of the matrix, or of the centroids, and row; rows are read
 /// once, and what is shared comes from the caches.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Exact inner products of codes of 1 to 8 bits a dimension and queries of 8: top-k and all of them.
+/// Exact inner products of codes of 1 to 8 bits a dimension and queries of 8.
 ///
-/// Codes lie in blocks of 16, as csrc/symdist/symdist.h draws them: a line has a 32-bit word of each
-/// code, whose bytes hold 8 / w quads of numbers of w bits. A lane holds the words of four codes,
-/// 16 bytes, so that a warp takes 128 codes of 8 adjacent blocks, and multiplies each quad with those
-/// of four queries, which all lanes read at once. A number c of u bits stands for 2c - (2^u - 1): the
-/// products are 2 sum(q c) + offset sum(q), with c - 128 for c where u is 8, so that bytes have a
-/// sign. Blocks have up to 256 threads, two of them share a multiprocessor.
-/// Floor: one query reads every code once, at the speed of memory; many take a dp4a for 4 dimensions
-/// beside a shift and a mask, which four queries share. Popcounts of the 8 planes of a query, a
-/// quarter of dp4a's rate, would be slower even for signs.
+/// Codes lie in blocks of 16, as csrc/symdist/symdist.h draws them: a line has a 32-bit word of
+/// each code, whose bytes hold 8 / w quads of numbers of w bits. A lane holds the words of four
+/// codes, 16 bytes, so that a warp takes 128 codes of 8 adjacent blocks, and multiplies each quad
+/// with those of four queries, which all lanes read at once. A number c of u bits stands for
+/// 2c - (2^u - 1): the products are 2 sum(q c) + offset sum(q), with c - 128 for c where u is 8, so
+/// that bytes have a sign. Blocks have up to 256 threads: with at most 128 registers two of them
+/// share a multiprocessor.
+/// Floor: one query reads every code once, at the speed of memory; many take a dp4a for 4
+/// dimensions beside a shift and a mask, which four queries share. Popcounts of the 8 planes of a
+/// query, at a quarter of dp4a's rate, would be slower even for signs.
 #include "core/topk.cuh"
 
 using namespace tersevec::cuda;
