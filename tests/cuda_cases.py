@@ -28,6 +28,44 @@ def hamming_cases() -> Iterator[Case]:
     yield "range", lambda twin: twin.range_search(queries, codes, 400, 9, mask, 1)
 
 
+def sparseproj_cases() -> Iterator[Case]:
+    """A hub of two parts among short rows, from and into rows of every type, and projections."""
+    rng = np.random.default_rng(3)
+    n, lengths = 140, rng.integers(-4, 9, 140).clip(0)  # more rows than warps
+    lengths[7] = 2048 + 5
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    indices = rng.integers(0, n, indptr[-1])
+    weights = rng.random(indptr[-1], np.float32)
+    floats = rng.standard_normal((n, 48)).astype(np.float32)
+    signs = rng.integers(-1, 2, (n, 64)).astype(np.int8)
+    halves = floats.astype(np.float16).view(np.uint16)
+
+    def step(twin: Any, source: Any, of_bytes: bool, weighted: bool) -> tuple[np.ndarray, ...]:
+        target = np.zeros(source.shape, np.int8 if of_bytes else np.uint16)
+        scales = np.zeros(n, np.float32) if of_bytes else None
+        out = np.ones((n, source.shape[1]), np.float32)
+        given = (weights if weighted else None, None, True, source, None)
+        rest = (target, scales, out, 0.5, 2.0, True, True, 1)
+        twin.propagate(indptr, indices, *given, *rest)
+        return (target, out) if scales is None else (target, scales, out)
+
+    yield "floats", lambda twin: step(twin, floats, True, True)
+    yield "halves", lambda twin: step(twin, halves, False, True)
+    yield "signs", lambda twin: step(twin, signs, False, False)
+    yield "widen", lambda twin: (twin.widen(halves, None, 48, True, 1),)
+    x = rng.standard_normal((9, 21)).astype(np.float32)
+    x[5, 20] = np.nan
+    starts = np.sort(rng.integers(0, 90, 25)).astype(np.int64)
+    starts[0] = 0
+    features = rng.integers(0, 21, 90).astype(np.int32)
+    yield "project", lambda twin: (twin.project(x, starts, features, 0.7, 1),)
+    codes = np.concatenate([rng.permutation(24)[:3] for _ in range(30)]).astype(np.int32)
+    rows = np.arange(0, 93, 3, dtype=np.int64)
+    ends = np.repeat(np.arange(0, 150, 2), 2)
+    sparse = (ends, rng.integers(0, 30, ends[-1]), None, rows, codes)
+    yield "project sparse", lambda twin: (twin.project_sparse(*sparse, 12, 0.3, 1),)
+
+
 def symdist_cases() -> Iterator[Case]:
     """Queues that overflow, radix select, and ranges, for a width of each way to hold numbers."""
     rng = np.random.default_rng(2)

@@ -71,7 +71,8 @@ def _loaded(path: Path) -> ctypes.CDLL:
 def _code(value: Any) -> str:
     """An argument as `code_of` in the executor writes the parameter that it fits."""
     if isinstance(value, np.ndarray):
-        assert value.flags.c_contiguous, "kernels take contiguous arrays"
+        plain = value.flags.c_contiguous or value.strides[-1] == value.dtype.itemsize
+        assert plain, "kernels take rows of adjacent numbers"
         return f"p{value.dtype.itemsize}"
     assert isinstance(value, np.generic), f"neither a scalar nor an array of the device: {value!r}"
     return f"{value.dtype.kind}{value.dtype.itemsize}"

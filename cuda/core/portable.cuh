@@ -77,6 +77,18 @@ TERSEVEC_DEVICE float square_root(float a) {
 #endif
 }
 
+/// The nearest whole number, ties to even.
+TERSEVEC_DEVICE float nearest_whole(float a) {
+#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+    return ::rintf(a);
+#else
+    return std::rint(a);
+#endif
+}
+TERSEVEC_DEVICE float magnitude(float a) {
+    return from_bits(bits_of(a) & 0x7fffffffu);
+}
+
 TERSEVEC_DEVICE bool allowed(const u8* mask, i64 row) {
     return mask == nullptr || (mask[row >> 3] >> (row & 7) & 1);
 }

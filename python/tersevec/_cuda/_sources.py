@@ -6,8 +6,8 @@ import functools
 import re
 from pathlib import Path
 
-FAMILIES = ("hamming", "symdist")  # those with kernels, each a module of its own
-_MODULES = (*FAMILIES, "codes", "pqencode", "topk")
+FAMILIES = ("hamming", "sparseproj", "symdist")  # those with kernels, each a module of its own
+_MODULES = (*FAMILIES, "codes", "pqencode", "sparseproj_project", "topk")
 # Products are fused only where kernels say so, and answers are those of the CPU.
 OPTIONS = ("-std=c++17", "--fmad=false")
 _INCLUDE = re.compile(r'^#include "(.+)"$', re.M)

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Held rows: floats, the bits of halves, or bytes that a float of the row multiplies. Functions
+/// are called by all lanes of a warp; `row` is the warp's own memory.
+#pragma once
+
+#include "core/halves.cuh"
+
+namespace tersevec::cuda {
+
+constexpr int kind_f32 = 0, kind_f16 = 1, kind_i8 = 2;
+constexpr int held_group = 16;
+
+struct Held {
+    const void* values;
+    const float* scales;  // of bytes; null: the bytes themselves
+    i64 width;            // a multiple of held_group
+    i32 kind;
+};
+
+/// The sums of four columns, as floats or as integers.
+template <bool whole>
+struct Four {
+    float x, y, z, w;
+
+    TERSEVEC_DEVICE void add(Four b) { x += b.x, y += b.y, z += b.z, w += b.w; }
+    TERSEVEC_DEVICE void multiply(float f) { x = f * x, y = f * y, z = f * z, w = f * w; }
+    TERSEVEC_DEVICE void store(float* row) const { row[0] = x, row[1] = y, row[2] = z, row[3] = w; }
+};
+template <>
+struct Four<true> {
+    i32 x, y, z, w;
+
+    TERSEVEC_DEVICE void add(Four b) { x += b.x, y += b.y, z += b.z, w += b.w; }
+    TERSEVEC_DEVICE void multiply(float) {}  // never: whole numbers have neither weight nor scale
+    TERSEVEC_DEVICE void store(float* row) const {
+        row[0] = from_bits(static_cast<u32>(x)), row[1] = from_bits(static_cast<u32>(y));
+        row[2] = from_bits(static_cast<u32>(z)), row[3] = from_bits(static_cast<u32>(w));
+    }
+};
+
+/// Four numbers of a held row, scales left out.
+template <int kind, bool whole>
+TERSEVEC_DEVICE Four<whole> numbers(Held held, i64 row, i64 column) {
+    const i64 place = (row * held.width + column) / 4;
+    if constexpr (kind == kind_f32) {
+        const float4 four = static_cast<const float4*>(held.values)[place];
+        return {four.x, four.y, four.z, four.w};
+    } else if constexpr (kind == kind_f16) {
+        const uint2 four = static_cast<const uint2*>(held.values)[place];
+        return {from_half(static_cast<u16>(four.x)), from_half(static_cast<u16>(four.x >> 16)),
+                from_half(static_cast<u16>(four.y)), from_half(static_cast<u16>(four.y >> 16))};
+    } else {
+        const u32 four = static_cast<const u32*>(held.values)[place];
+        using Number = decltype(Four<whole>::x);
+        return {static_cast<Number>(static_cast<i8>(four)),
+                static_cast<Number>(static_cast<i8>(four >> 8)),
+                static_cast<Number>(static_cast<i8>(four >> 16)),
+                static_cast<Number>(static_cast<i8>(four >> 24))};
+    }
+}
+
+template <int kind>
+TERSEVEC_DEVICE void widen_kind(Held held, i64 row, float* out) {
+    for (i64 c = 4 * (threadIdx.x % warp_lanes); c < held.width; c += 4 * warp_lanes) {
+        Four<false> four = numbers<kind, false>(held, row, c);
+        if (held.scales != nullptr) {
+            four.multiply(held.scales[row]);
+        }
+        four.store(out + c);
+    }
+}
+
+/// out (width) = the numbers of a held row.
+TERSEVEC_DEVICE void widen_row(Held held, i64 row, float* out) {
+    switch (held.kind) {
+        case kind_f32: widen_kind<kind_f32>(held, row, out); break;
+        case kind_f16: widen_kind<kind_f16>(held, row, out); break;
+        default: widen_kind<kind_i8>(held, row, out);
+    }
+}
+
+/// row = the sums of a row's parts, (parts, width), added in order.
+TERSEVEC_DEVICE void add_parts(const float* parts, i64 count, i64 width, bool whole, float* row) {
+    for (i64 c = threadIdx.x % warp_lanes; c < width; c += warp_lanes) {
+        float sum = parts[c];
+        for (i64 i = 1; i < count; ++i) {
+            const float part = parts[i * width + c];
+            sum = whole ? from_bits(bits_of(sum) + bits_of(part)) : sum + part;
+        }
+        row[c] = sum;
+    }
+}
+
+/// Whole numbers become floats, and sums are multiplied by the row's scale if there is one.
+TERSEVEC_DEVICE void finish_sums(float* row, i64 width, bool whole, float scale, bool scaled) {
+    for (i64 c = threadIdx.x % warp_lanes; c < width; c += warp_lanes) {
+        const float sum = whole ? static_cast<float>(static_cast<i32>(bits_of(row[c]))) : row[c];
+        row[c] = scaled ? sum * scale : sum;
+    }
+}
+
+/// weight / the row's length, 0 for a row of zeros. Squares of columns 16 k + t are added by t,
+/// then t and t + 8, + 4, + 2, + 1.
+TERSEVEC_DEVICE float per_length(float weight, const float* row, i64 width) {
+    const int t = threadIdx.x % held_group;  // both halves of the warp do the same
+    float sum = 0.0f;
+    for (i64 c = t; c < width; c += held_group) {
+        sum += row[c] * row[c];
+    }
+    for (int distance = held_group / 2; distance > 0; distance /= 2) {
+        sum += __shfl_xor_sync(all_lanes, sum, distance);
+    }
+    return sum > 0.0f ? divided(weight, square_root(sum)) : 0.0f;
+}
+
+/// out (width) = (out +) held * u(own) + made * u(row), a summand of weight 0 left out.
+TERSEVEC_DEVICE void add_rows(const float* own, float held, const float* row, float made, i64 width,
+                              bool normalize, bool add, float* out, i64 out_width) {
+    const float a = held != 0.0f && normalize ? per_length(held, own, width) : held;
+    const float b = made != 0.0f && normalize ? per_length(made, row, width) : made;
+    for (i64 c = threadIdx.x % warp_lanes; c < out_width; c += warp_lanes) {
+        float sum = add ? out[c] : 0.0f;
+        if (held != 0.0f) {
+            sum = add ? sum + a * own[c] : a * own[c];
+        }
+        if (made != 0.0f) {
+            sum = add || held != 0.0f ? sum + b * row[c] : b * row[c];
+        }
+        out[c] = sum;
+    }
+}
+
+/// Row i of `target` = the row's numbers, rounded to the nearest; columns that it lacks are 0.
+TERSEVEC_DEVICE void narrow_row(const float* row, i64 row_width, void* target, float* scales,
+                                i32 kind, i64 width, i64 i) {
+    const int lane = threadIdx.x % warp_lanes;
+    float steps = 0.0f;
+    if (kind == kind_i8) {
+        float most = 0.0f;
+        for (i64 c = lane; c < row_width && c < width; c += warp_lanes) {
+            most = magnitude(row[c]) > most ? magnitude(row[c]) : most;
+        }
+        for (int distance = warp_lanes / 2; distance > 0; distance /= 2) {
+            const float other = __shfl_xor_sync(all_lanes, most, distance);
+            most = other > most ? other : most;
+        }
+        const bool there = most >= from_bits(0x0d800000u);  // 2^-100
+        steps = there ? divided(127.0f, most) : 0.0f;
+        if (lane == 0) {
+            scales[i] = there ? divided(most, 127.0f) : 0.0f;
+        }
+    }
+    for (i64 c = lane; c < width; c += warp_lanes) {
+        const float number = c < row_width ? row[c] : 0.0f;
+        if (kind == kind_f32) {
+            static_cast<float*>(target)[i * width + c] = number;
+        } else if (kind == kind_f16) {
+            static_cast<u16*>(target)[i * width + c] = to_half(number);
+        } else {
+            static_cast<i8*>(target)[i * width + c] =
+                static_cast<i8>(static_cast<i32>(nearest_whole(number * steps)));
+        }
+    }
+}
+
+}  // namespace tersevec::cuda
