@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bags import offsets_of, stored, whole_numbers
 from cases import bit_codes, int_queries, packed
 
 Case = tuple[str, Callable[[Any], tuple[np.ndarray, ...]]]
@@ -26,6 +27,20 @@ def hamming_cases() -> Iterator[Case]:
     for k in (3, 20, 40, 99, 230):
         yield f"topk {k}", lambda twin, k=k: twin.topk(queries, codes, 400, k, mask, 1)
     yield "range", lambda twin: twin.range_search(queries, codes, 400, 9, mask, 1)
+
+
+def maxsim_cases() -> Iterator[Case]:
+    """Two tiles of query tokens, of document tokens, and of words; whole numbers, so all agree."""
+    rng = np.random.default_rng(4)
+    query_offsets, offsets = offsets_of([33, 0, 2]), offsets_of([70, 0, 3])
+    queries = whole_numbers(query_offsets[-1], 35, rng)
+    for dtype in ("float32", "bfloat16", "int8"):
+        documents, scales, _ = stored(whole_numbers(offsets[-1], 35, rng), dtype)
+        given = (queries, query_offsets, documents, scales, None, offsets)
+        yield "topk", lambda twin, given=given: twin.topk(*given, None, 2, None, 1)
+    wanted = np.array([[0, 2], [1, -1], [2, 0]])
+    yield "matches", lambda twin: (twin.matches(*given, wanted, 1),)
+    yield "pack int8", lambda twin: twin.pack_int8(queries)
 
 
 def sparseproj_cases() -> Iterator[Case]:

@@ -6,7 +6,12 @@ import functools
 import re
 from pathlib import Path
 
-FAMILIES = ("hamming", "sparseproj", "symdist")  # those with kernels, each a module of its own
+FAMILIES = (
+    "hamming",
+    "maxsim",
+    "sparseproj",
+    "symdist",
+)  # those with kernels, each a module of its own
 _MODULES = (*FAMILIES, "codes", "pqencode", "sparseproj_project", "topk")
 # Products are fused only where kernels say so, and answers are those of the CPU.
 OPTIONS = ("-std=c++17", "--fmad=false")
