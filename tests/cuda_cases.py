@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from bags import offsets_of, stored, whole_numbers
-from cases import bit_codes, int_queries, packed
+from cases import assert_equal, bit_codes, int_queries, packed
 
+Answers = list[tuple[np.ndarray, ...]]
 Case = tuple[str, Callable[[Any], tuple[np.ndarray, ...]]]
 
 
@@ -27,6 +28,25 @@ def hamming_cases() -> Iterator[Case]:
     for k in (3, 20, 40, 99, 230):
         yield f"topk {k}", lambda twin, k=k: twin.topk(queries, codes, 400, k, mask, 1)
     yield "range", lambda twin: twin.range_search(queries, codes, 400, 9, mask, 1)
+
+
+def fde_cases() -> Iterator[Case]:
+    """Two tiles of tokens, of columns, and of dimensions; whole numbers, so all agree."""
+    rng = np.random.default_rng(5)
+    offsets = offsets_of([67, 0, 2])
+    tokens = whole_numbers(offsets[-1], 18, rng)
+    hashes, projections = whole_numbers(18, 66, rng), whole_numbers(18, 132, rng)
+    buckets = rng.integers(0, 9, 33 * 4 * 4).astype(np.int32)
+    signs = rng.choice([-1, 1], len(buckets)).astype(np.int8)
+
+    def encoded(twin: Any, dtype: type, width: int, *sketch: Any) -> tuple[np.ndarray, ...]:
+        out, scales = np.empty((3, width), dtype), np.empty(3, np.float32)
+        given = (tokens, None, offsets, hashes, projections, 33, 2, 4, not sketch, True)
+        twin.encode(*given, *(sketch or (None, None)), out, scales if dtype == np.int8 else None, 1)
+        return (out, scales) if dtype == np.int8 else (out,)
+
+    yield "documents", lambda twin: encoded(twin, np.float32, len(buckets))
+    yield "queries", lambda twin: encoded(twin, np.int8, 9, buckets, signs)
 
 
 def maxsim_cases() -> Iterator[Case]:
@@ -109,7 +129,19 @@ def cases(family: str) -> list[Case]:
     return list(globals()[f"{family}_cases"]())
 
 
-def answers(family: str, twin: str) -> list[tuple[np.ndarray, ...]]:
+def assert_agree(family: str, found: Answers, expected: Answers) -> None:
+    """To the last bit; means of encodings, which are projected before they are added, nearly."""
+    for here, wanted in zip(found, expected, strict=True):
+        if family != "fde":
+            assert_equal(here, wanted)
+            continue
+        for got, number in zip(here, wanted, strict=True):
+            assert got.dtype == number.dtype
+            most = np.abs(number.astype(np.float32)).max()
+            np.testing.assert_allclose(got, number, rtol=0, atol=1e-6 * most)
+
+
+def answers(family: str, twin: str) -> Answers:
     """What a twin, `_numpy` or `_cuda`, answers to the cases of a family."""
     module = importlib.import_module(f"tersevec.{twin}.{family}")
     return [call(module) for _, call in cases(family)]

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import host_executor
-from cases import assert_equal
-from cuda_cases import answers
+from cuda_cases import answers, assert_agree
 from host_executor import SCHEDULES, ExecutorError, HostDevice
 from tersevec import _cuda
 from tersevec._cuda import _device
@@ -35,8 +34,7 @@ def on(monkeypatch, device):
 
 def agree(family, expected):
     """Every case of the family gives these answers on the device in use."""
-    for found, wanted in zip(answers(family, "_cuda"), expected, strict=True):
-        assert_equal(found, wanted)
+    assert_agree(family, answers(family, "_cuda"), expected)
 
 
 # ---- every order of lanes
@@ -93,14 +91,12 @@ SANITIZED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from cases import assert_equal
-from cuda_cases import answers
+from cuda_cases import answers, assert_agree
 from host_executor import HostDevice
 from tersevec._cuda import _device
 flags = ("-DTERSEVEC_HOST_THREADS", "-fsanitize=thread", "-g")
 _device.use(HostDevice(Path({folder!r}), flags=flags))
-for found, wanted in zip(answers({family!r}, "_cuda"), answers({family!r}, "_numpy"), strict=True):
-    assert_equal(found, wanted)
+assert_agree({family!r}, answers({family!r}, "_cuda"), answers({family!r}, "_numpy"))
 print("agree")
 """
 
@@ -191,6 +187,40 @@ def test_cuda_arguments_of_another_type_are_refused(host_folder):
     counts = (np.zeros(256, np.uint32), np.int32(1), np.int32(0), np.zeros(1, np.uint64))
     with pytest.raises(AssertionError, match="argument 1 is i8"):
         device.launch("topk", "select_pick", (1,), 32, (*counts, np.zeros(1, np.int64)), 0)
+
+
+# ---- layouts
+
+# What device code calls each constant of a layout, and where the CPU's header has it.
+LAYOUTS = {
+    ("hamming", "block_codes"): ("hamming/hamming.h", "block_codes"),
+    ("sparseproj", "held_group"): ("sparseproj/sparseproj.h", "held_group"),
+    ("sparseproj", "part_entries"): ("sparseproj/sparseproj.h", "part_entries"),
+    ("symdist", "block_codes"): ("symdist/symdist_panel.h", "block_rows"),
+}
+
+
+def numbers_in(text):
+    """The constants of a source that are plain numbers."""
+    lines = re.findall(r"^(?:inline )?constexpr (?:int|i64|std::int64_t) (.*?);", text, re.M | re.S)
+    return {
+        name: int(value)
+        for name, value in re.findall(r"(\w+) = (\d+)(?=,|$)", "\n".join(lines), re.M)
+    }
+
+
+@pytest.mark.skipif(not (ROOT / "csrc").is_dir(), reason="cuda: copied out of the sources")
+def test_cuda_layouts_have_the_constants_of_the_cpus_headers():
+    found = {}
+    for file in sorted((ROOT / "cuda").glob("*/*.cu*")):
+        for name, value in numbers_in(file.read_text()).items():
+            if re.match("(block_codes|line|held|part)", name):
+                found[file.parent.name, name] = value
+    expected = {
+        key: numbers_in((ROOT / "csrc" / header).read_text())[name]
+        for key, (header, name) in LAYOUTS.items()
+    }
+    assert found == expected
 
 
 # ---- compilers

@@ -2,14 +2,10 @@
 /// Tokens of each type as the words that MaxSim multiplies: floats, or four bytes at once.
 #pragma once
 
-#include "core/halves.cuh"
 #include "core/keys.cuh"
+#include "core/tokens.cuh"
 
 namespace tersevec::cuda {
-
-constexpr int kind_f32 = 0, kind_f16 = 1, kind_bf16 = 2, kind_i8 = 3;
-/// Queries that are rounded to bfloat16 before they are multiplied.
-constexpr int kind_to_bf16 = 4;
 
 struct Tokens {
     const void* values;
@@ -37,17 +33,6 @@ constexpr int query_kind = kind == kind_i8     ? kind_i8
 template <int kind>
 TERSEVEC_DEVICE i64 words_of(i64 dim) {
     return kind == kind_i8 ? (dim + 3) / 4 : dim;
-}
-
-TERSEVEC_DEVICE float number_of(const void* values, int kind, i64 place) {
-    switch (kind) {
-        case kind_f32: return static_cast<const float*>(values)[place];
-        case kind_f16: return from_half(static_cast<const u16*>(values)[place]);
-        case kind_bf16: return from_bfloat16(static_cast<const u16*>(values)[place]);
-        case kind_to_bf16:
-            return from_bfloat16(to_bfloat16(static_cast<const float*>(values)[place]));
-        default: return static_cast<float>(static_cast<const i8*>(values)[place]);
-    }
 }
 
 /// Word w of a row, 0 beyond its end.

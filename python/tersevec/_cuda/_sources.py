@@ -6,12 +6,8 @@ import functools
 import re
 from pathlib import Path
 
-FAMILIES = (
-    "hamming",
-    "maxsim",
-    "sparseproj",
-    "symdist",
-)  # those with kernels, each a module of its own
+# The families whose whole contract has kernels, each a module of its own.
+FAMILIES = ("fde", "hamming", "maxsim", "sparseproj", "symdist")
 _MODULES = (*FAMILIES, "codes", "pqencode", "sparseproj_project", "topk")
 # Products are fused only where kernels say so, and answers are those of the CPU.
 OPTIONS = ("-std=c++17", "--fmad=false")
