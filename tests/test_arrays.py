@@ -77,7 +77,7 @@ class Refuses(OnDevice):
 @pytest.mark.parametrize("there", [CudaArray(), OnDevice(X, 2), OnDevice(X, 13)])
 def test_arrays_in_cuda_memory_are_refused_with_the_remedy(pq, there):
     words = f"{type(there).__name__} lies in CUDA memory"
-    refused(lambda: pq.encode(there), TypeError, f"X: {words}, where this function has no kernels")
+    refused(lambda: pq.fit(there), TypeError, f"X: {words}, where this function has no kernels")
     if _device.missing():
         remedy = "but CuPy cannot be imported"
         refused(lambda: pack_bits(there), TypeError, f"x: {words}, {remedy}")

@@ -17,7 +17,7 @@ _INCLUDE = re.compile(r'^#include "(.+)"$', re.M)
 def folder() -> Path:
     """Where the sources lie: beside this file in a wheel, in the tree of an editable install."""
     here = Path(__file__).resolve().parent
-    shipped = here / "kernels"
+    shipped = here / "cuda"
     return shipped if shipped.is_dir() else here.parents[2] / "cuda"
 
 
