@@ -41,12 +41,12 @@ struct Run {
     const Documents* documents;
     const std::int64_t* ids;
     std::int64_t first, count;
-    float* scratch;  // scratch_floats(dims)
+    float* scratch;  // scratch_floats(dims), for rows that must be padded
 
     std::int64_t id(std::int64_t i) const noexcept { return ids == nullptr ? first + i : ids[i]; }
 };
 inline std::int64_t scratch_floats(std::int64_t dims) noexcept {
-    return 2 * 24 * (dims + 64);  // two tiles of floats, or two of AMX
+    return 16 * (dims + 32);  // two tiles of AMX: 32 rows of 2 bytes a number, and 64
 }
 
 /// How tokens of one type are multiplied. `width` is half_panel or whole_panel query tokens.

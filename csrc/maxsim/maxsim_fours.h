@@ -34,8 +34,7 @@ inline std::int32_t four_bytes(const char* row, std::int64_t at, std::int64_t ro
 template <class Level, class Of, int Width>
 struct FoursTile {
     static constexpr int registers = Width / Level::lanes;
-    static constexpr int most =
-        Level::accumulators / registers < 12 ? Level::accumulators / registers : 12;
+    static constexpr int most = most_rows<Level, registers>;
 
     explicit FoursTile(const Run&) noexcept {}
 
