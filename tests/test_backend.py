@@ -103,7 +103,7 @@ def test_asking_for_native_without_the_extension_is_an_error():
             "TERSEVEC_ISA",
             "avx9",
             "ValueError: TERSEVEC_ISA: expected one of scalar, sse4, avx2, avx512, avx512icl, "
-            "amx, neon, neondot, got 'avx9'",
+            "avx512bf16, amx, neon, neondot, got 'avx9'",
         ),
         (
             "TERSEVEC_BACKEND",

@@ -19,12 +19,12 @@
 namespace tersevec {
 namespace {
 
-constexpr std::array<std::string_view, 8> names = {"scalar",    "sse4", "avx2", "avx512",
-                                                   "avx512icl", "amx",  "neon", "neondot"};
+constexpr std::array<std::string_view, 9> names = {
+    "scalar", "sse4", "avx2", "avx512", "avx512icl", "avx512bf16", "amx", "neon", "neondot"};
 
 #if defined(__x86_64__)
-constexpr std::array levels = {Isa::scalar, Isa::sse4,      Isa::avx2,
-                               Isa::avx512, Isa::avx512icl, Isa::amx};
+constexpr std::array levels = {Isa::scalar,    Isa::sse4,       Isa::avx2, Isa::avx512,
+                               Isa::avx512icl, Isa::avx512bf16, Isa::amx};
 #elif defined(__aarch64__)
 constexpr std::array levels = {Isa::scalar, Isa::neon, Isa::neondot};
 #else
@@ -74,11 +74,12 @@ bool cpu_has(Isa isa) noexcept {
         case Isa::sse4: return has_sse4();
         case Isa::avx2: return has_sse4() && has_avx2();
         case Isa::avx512: return has_sse4() && has_avx2() && has_avx512();
-        case Isa::avx512icl:
+        case Isa::avx512icl: return has_sse4() && has_avx2() && has_avx512() && has_icl();
+        case Isa::avx512bf16:
+            return cpu_has(Isa::avx512icl) && __builtin_cpu_supports("avx512bf16");
         case Isa::amx: {
-            const bool icl = has_sse4() && has_avx2() && has_avx512() && has_icl();
-            static const bool tiles = icl && tiles_granted();
-            return isa == Isa::amx ? tiles : icl;
+            static const bool tiles = cpu_has(Isa::avx512bf16) && tiles_granted();
+            return tiles;
         }
         default: return false;
     }

@@ -13,14 +13,15 @@
 namespace tersevec {
 
 enum class Isa : std::uint8_t {
-    scalar,     ///< the compiler's baseline for the architecture
-    sse4,       ///< x86-64-v2: SSE4.2, POPCNT
-    avx2,       ///< x86-64-v3: AVX2, BMI2, FMA
-    avx512,     ///< x86-64-v4: AVX-512 F, BW, CD, DQ, VL
-    avx512icl,  ///< v4 + VNNI, VBMI, VBMI2, BITALG, VPOPCNTDQ
-    amx,        ///< avx512icl + AMX tiles, their int8 and bfloat16 products
-    neon,       ///< Armv8-A
-    neondot,    ///< Armv8.2-A with the dot product instructions
+    scalar,      ///< the compiler's baseline for the architecture
+    sse4,        ///< x86-64-v2: SSE4.2, POPCNT
+    avx2,        ///< x86-64-v3: AVX2, BMI2, FMA
+    avx512,      ///< x86-64-v4: AVX-512 F, BW, CD, DQ, VL
+    avx512icl,   ///< v4 + VNNI, VBMI, VBMI2, BITALG, VPOPCNTDQ
+    avx512bf16,  ///< avx512icl + BF16: products of bfloat16
+    amx,         ///< avx512bf16 + AMX tiles, their int8 and bfloat16 products
+    neon,        ///< Armv8-A
+    neondot,     ///< Armv8.2-A with the dot product instructions
 };
 
 std::string_view isa_name(Isa isa) noexcept;

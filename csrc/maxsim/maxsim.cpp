@@ -10,6 +10,7 @@
 namespace tersevec::maxsim {
 
 namespace amx { extern const Kernels kernels; }
+namespace avx512bf16 { extern const Kernels kernels; }
 namespace avx512icl { extern const Kernels kernels; }
 namespace avx512 { extern const Kernels kernels; }
 namespace avx2 { extern const Kernels kernels; }
@@ -21,7 +22,7 @@ namespace {
 
 constexpr const Kernels* table[] = {
 #if defined(__x86_64__)
-    &amx::kernels,    &avx512icl::kernels, &avx512::kernels, &avx2::kernels,
+    &amx::kernels,    &avx512bf16::kernels, &avx512icl::kernels, &avx512::kernels, &avx2::kernels,
 #elif defined(__aarch64__)
     &neondot::kernels,
     &neon::kernels,

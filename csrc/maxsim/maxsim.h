@@ -6,7 +6,8 @@
 ///   float32, float16   chains of fused multiply-adds over the dimensions, ascending; halves are
 ///                      widened: the same on every level
 ///   bfloat16           query tokens are rounded to it; products are added in float32, in a level's
-///                      own order: within 2^-16 of the sum of magnitudes
+///                      own order: within 2^-16 of the sum of magnitudes. Where a
+///                      level multiplies bfloat16 itself, magnitudes below 2^-126 count as 0
 ///   int8               query tokens are quantised like documents; exact int32 products, value =
 ///                      (float(product) * scale of the query token) * scale of the token: the same
 ///                      on every level
@@ -40,12 +41,12 @@ struct Run {
     const Documents* documents;
     const std::int64_t* ids;
     std::int64_t first, count;
-    float* scratch;  // scratch_floats(dims)
+    float* scratch;  // scratch_floats(dims), for rows that must be padded
 
     std::int64_t id(std::int64_t i) const noexcept { return ids == nullptr ? first + i : ids[i]; }
 };
 inline std::int64_t scratch_floats(std::int64_t dims) noexcept {
-    return 2 * 24 * (dims + 64);  // two tiles of floats, or two of AMX
+    return 16 * (dims + 32);  // two tiles of AMX: 32 rows of 2 bytes a number, and 64
 }
 
 /// How tokens of one type are multiplied. `width` is half_panel or whole_panel query tokens.

@@ -5,6 +5,7 @@
 //              each that is loaded is multiplied twice
 //   tail       tokens of a last tile, and of rows that are no whole tiles, are copied and padded
 //   why not    float32 in parts of bfloat16: sums would not be those of other levels
+#include "maxsim/maxsim_bfloat16.h"
 #include "maxsim/maxsim_int8.h"
 #include "simd/avx512.h"
 
@@ -55,24 +56,10 @@ struct Int8 {
 
 struct Bfloat16 {
     static constexpr int bytes = 2;
+    using Panel = Bfloat16Panel<tile_bytes / bytes>;
     using Sum = float;
-
-    struct Panel {
-        static std::int64_t bytes(std::int64_t dims, int width) noexcept {
-            return padded_dims(dims, 32) * width * 2;
-        }
-    };
+    static constexpr auto pack = &Panel::pack;
     static const void* lines(const void* panel, int) noexcept { return panel; }
-    static void pack(const float* tokens, std::int64_t n, std::int64_t dims, int width,
-                     void* panel) noexcept {
-        auto* out = static_cast<std::uint16_t*>(panel);
-        for (std::int64_t t = 0; t < padded_dims(dims, 32); ++t) {
-            for (int lane = 0; lane < width; ++lane) {
-                const float number = lane < n && t < dims ? tokens[lane * dims + t] : 0.0f;
-                out[(t / 2 * width + lane) * 2 + t % 2] = to_bfloat16(number);
-            }
-        }
-    }
 
     template <int Sums>
     static void add() noexcept {  // intrinsics take literals only

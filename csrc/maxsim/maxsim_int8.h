@@ -5,15 +5,11 @@
 /// side by side. Dimensions are padded with zeros to a whole `depth`.
 #pragma once
 
-#include "maxsim/maxsim_loop.h"
+#include "maxsim/maxsim_fours.h"
 #include "simd/quantise.h"
 
 namespace tersevec::maxsim {
 namespace {
-
-inline std::int64_t padded_dims(std::int64_t dims, std::int64_t depth) noexcept {
-    return (dims + depth - 1) / depth * depth;
-}
 
 template <class Number, int Group, int Depth>
 struct Int8Panel {
@@ -72,99 +68,42 @@ struct Scales {
     }
 };
 
-/// Four bytes of a token from dimension t on, zeros past its end.
-inline std::int32_t four_bytes(const std::int8_t* token, std::int64_t t,
-                               std::int64_t dims) noexcept {
-    std::int32_t four = 0;
-    if (t + 4 <= dims) {
-        __builtin_memcpy(&four, token + t, sizeof four);
-        return four;
-    }
-    auto* bytes = reinterpret_cast<std::int8_t*>(&four);
-    for (; t < dims; ++t) {
-        *bytes++ = token[t];
-    }
-    return four;
-}
-
 /// For levels that multiply four bytes of a token by those of every lane:
 ///   i32 Dot::add(i32 sums, const Number* lanes, std::int32_t four)
 ///   Dot::start: the sum of a token's numbers times this is where its products start
 template <class Level, class Dot, int Width>
-struct DotTile {
+struct Int8Fours {
     using Panel = Int8Panel<typename Dot::Number, 4, 4>;
-    using i32 = typename Vector<Level::lanes>::i32;
-    static constexpr int registers = Width / Level::lanes;
-    static constexpr int most =
-        Level::accumulators / registers < 12 ? Level::accumulators / registers : 12;
+    using Sum = typename Vector<Level::lanes>::i32;
+    static constexpr int bytes = 1;
 
-    explicit DotTile(const Run&) noexcept {}
+    const char* lines;
+    Scales<Level, Width> scales;
 
-    template <class Keep>
-    static void each(const Run& run, std::int64_t first, std::int64_t n, const void* panel,
-                     Keep& keep) noexcept {
-        const Scales<Level, Width> scales(Panel::scales(panel));
-        std::int64_t t = 0;
-        for (; t + most <= n; t += most) {
-            see<most>(run, first, t, panel, scales, keep);
-        }
-        constexpr int some = most < 4 ? most : 4;
-        for (; t + some <= n; t += some) {
-            see<some>(run, first, t, panel, scales, keep);
-        }
-        for (; t < n; ++t) {
-            see<1>(run, first, t, panel, scales, keep);
-        }
+    explicit Int8Fours(const void* panel) noexcept
+        : lines(reinterpret_cast<const char*>(Panel::numbers(panel, Width))),
+          scales(Panel::scales(panel)) {}
+
+    static Sum start(const Run& run, std::int64_t token) noexcept {
+        return Sum{} + run.documents->sums[token] * Dot::start;
     }
-
-private:
-    template <int Rows, class Keep>
-    static void see(const Run& run, std::int64_t first, std::int64_t t, const void* panel,
-                    const Scales<Level, Width>& scales, Keep& keep) noexcept {
-        const Tokens& tokens = run.documents->batch.tokens;
-        const std::int64_t dims = tokens.dims, whole = dims / 4 * 4;
-        const auto* rows = static_cast<const std::int8_t*>(tokens.row(first + t));
-        const auto* lanes = Panel::numbers(panel, Width);
-        i32 sums[Rows][registers];
-#pragma GCC unroll 16
-        for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-            for (int c = 0; c < registers; ++c) {
-                sums[r][c] = i32{} + run.documents->sums[first + t + r] * Dot::start;
-            }
-        }
-        for (std::int64_t at = 0; at < dims; at += 4, lanes += 4 * Width) {
-            const bool inside = at < whole;
-#pragma GCC unroll 16
-            for (int r = 0; r < Rows; ++r) {
-                std::int32_t four;
-                if (inside) [[likely]] {
-                    __builtin_memcpy(&four, rows + r * dims + at, sizeof four);
-                } else {
-                    four = four_bytes(rows + r * dims, at, dims);
-                }
-#pragma GCC unroll 4
-                for (int c = 0; c < registers; ++c) {
-                    sums[r][c] = Dot::add(sums[r][c], lanes + 4 * Level::lanes * c, four);
-                }
-            }
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < Rows; ++r) {
-            scales.show(t + r, sums[r], tokens.scales[first + t + r], keep);
-        }
+    static Sum add(Sum sums, const char* lanes, std::int32_t four) noexcept {
+        return Dot::add(sums, reinterpret_cast<const typename Dot::Number*>(lanes), four);
+    }
+    template <int Registers, class Keep>
+    void show(const Run& run, std::int64_t token, std::int64_t t, const Sum (&sums)[Registers],
+              Keep& keep) const noexcept {
+        scales.show(t, sums, run.documents->batch.tokens.scales[token], keep);
     }
 };
 
 template <class Level, class Dot>
 struct Dots {
     template <int Width>
-    using Tile = DotTile<Level, Dot, Width>;
-    template <int Width>
-    using Panel = typename Tile<Width>::Panel;
-    static constexpr Way way{widest<Level>, &Panel<half_panel>::bytes,
-                             &Panel<half_panel>::template pack<-Dot::start>, &maxima<Level, Tile>,
-                             &positions<Level, Tile>};
+    using Tile = FoursTile<Level, Int8Fours<Level, Dot, Width>, Width>;
+    using Panel = Int8Panel<typename Dot::Number, 4, 4>;
+    static constexpr Way way{widest<Level>, &Panel::bytes, &Panel::template pack<-Dot::start>,
+                             &maxima<Level, Tile>, &positions<Level, Tile>};
 };
 
 }  // namespace

@@ -82,11 +82,20 @@ void for_documents(const Run& run, const void* panel, Out* out, std::int64_t str
     }
 }
 
+/// Rows that are multiplied together: as many as there are registers for their sums, yet few enough
+/// to be unrolled, and where each needs but one register, to lie in L1 beside those that come.
+template <int Registers>
+inline constexpr int unrolled_rows = Registers == 1 ? 8 : 12;
+template <class Level, int Registers>
+inline constexpr int most_rows =
+    Level::accumulators / Registers < unrolled_rows<Registers> ? Level::accumulators / Registers
+                                                               : unrolled_rows<Registers>;
+
 /// Tokens of any type but int8, as floats.
 template <class Level, int Width, TokenType Type>
 struct FloatTile {
     static constexpr int registers = Width / Level::lanes;
-    static constexpr int most = Level::accumulators / registers;
+    static constexpr int most = most_rows<Level, registers>;
     using f32 = typename Level::f32;
 
     explicit FloatTile(const Run&) noexcept {}
@@ -96,11 +105,19 @@ struct FloatTile {
                      Keep& keep) noexcept {
         const Tokens& tokens = run.documents->batch.tokens;
         const auto* columns = static_cast<const float*>(panel);
-        if constexpr (Type == TokenType::float32) {
-            see_floats(static_cast<const float*>(tokens.row(first)), n, tokens.dims, columns, keep);
-        } else {
-            see_halves(static_cast<const std::uint16_t*>(tokens.row(first)), n, tokens.dims,
-                       columns, run.scratch, keep);
+        const auto see = [&]<int Rows>(std::int64_t t) {
+            see_rows<Rows>(tokens.row(first + t), t, tokens.dims, columns, keep);
+        };
+        std::int64_t t = 0;
+        for (; t + most <= n; t += most) {
+            see.template operator()<most>(t);
+        }
+        for (; t < n && n >= some; t += some) {
+            t = t + some <= n ? t : n - some;  // some once more
+            see.template operator()<some>(t);
+        }
+        for (; t < n; ++t) {
+            see.template operator()<1>(t);
         }
     }
 
@@ -108,15 +125,14 @@ private:
     static constexpr int some = most < 4 ? most : 4;  // few rows are no faster than these
     static constexpr std::int64_t step = 16;          // dimensions between other work
 
-    /// Calls meanwhile(t) before every step of dimensions.
-    template <int Rows, class Meanwhile, class Keep>
-    static void see_rows(const float* rows, std::int64_t first, std::int64_t dims,
-                         const float* columns, Meanwhile meanwhile, Keep& keep) noexcept {
+    template <int Rows, class Keep>
+    static void see_rows(const void* rows, std::int64_t first, std::int64_t dims,
+                         const float* columns, Keep& keep) noexcept {
         f32 sums[Rows][registers] = {};
-        for (std::int64_t t = 0; t < dims; t += step) {
-            meanwhile(t);
-            multiply<Level>(rows + t, dims, dims - t < step ? dims - t : step, columns + t * Width,
-                            Width, sums);
+        if constexpr (Type == TokenType::float32) {
+            add_floats(static_cast<const float*>(rows), dims, columns, sums);
+        } else {
+            add_halves(static_cast<const std::uint16_t*>(rows), dims, columns, sums);
         }
 #pragma GCC unroll 16
         for (int r = 0; r < Rows; ++r) {
@@ -124,75 +140,70 @@ private:
         }
     }
 
-    /// Fewer rows than a tile has, at most as many as there are before `end`: see_from(t, Rows).
-    template <class See>
-    static void see_last(std::int64_t t, std::int64_t end, std::int64_t before, See see) noexcept {
-        for (; t < end && end - before >= some; t += some) {
-            t = t + some <= end ? t : end - some;  // some once more
-            see.template operator()<some>(t);
-        }
-        for (; t < end; ++t) {
-            see.template operator()<1>(t);
-        }
-    }
-
     /// The next rows are fetched meanwhile: side by side they are no stream to a CPU.
-    template <class Keep>
-    static void see_floats(const float* rows, std::int64_t n, std::int64_t dims,
-                           const float* columns, Keep& keep) noexcept {
-        const auto see = [&]<int Rows>(std::int64_t t) {
-            const float* ahead = rows + (t + most) * dims;
-            const auto fetch = [=](std::int64_t at) {
+    template <int Rows>
+    [[gnu::always_inline]] static void add_floats(const float* rows, std::int64_t dims,
+                                                  const float* columns,
+                                                  f32 (&sums)[Rows][registers]) noexcept {
+        const float* ahead = rows + most * dims;
+        for (std::int64_t t = 0; t < dims; t += step) {
 #pragma GCC unroll 16
-                for (int line = 0; line < Rows; ++line) {
-                    __builtin_prefetch(ahead + Rows * at + step * line);
-                }
-            };
-            see_rows<Rows>(rows + t * dims, t, dims, columns, fetch, keep);
-        };
-        std::int64_t t = 0;
-        for (; t + most <= n; t += most) {
-            see.template operator()<most>(t);
+            for (int line = 0; line < Rows; ++line) {
+                __builtin_prefetch(ahead + Rows * t + step * line);
+            }
+            multiply<Level>(rows + t, dims, dims - t < step ? dims - t : step, columns + t * Width,
+                            Width, sums);
         }
-        see_last(t, n, 0, see);
     }
 
-    /// The next rows are widened meanwhile, in the other half of `scratch`.
-    template <class Keep>
-    static void see_halves(const std::uint16_t* halves, std::int64_t n, std::int64_t dims,
-                           const float* columns, float* scratch, Keep& keep) noexcept {
-        const std::int64_t half = (most * dims + step) / step * step;
-        float *now = scratch, *next = scratch + half;
-        std::int64_t start = 0, end = n < most ? n : most;  // what `now` holds
-        widen_halves<Level, Type>(halves, 0, end * dims, now);
-        for (std::int64_t t = 0; t < n; t += most) {
-            if (end - t < most) {
-                const auto see = [&]<int Rows>(std::int64_t row) {
-                    see_rows<Rows>(
-                        now + (row - start) * dims, row, dims, columns, [](std::int64_t) {}, keep);
-                };
-                see_last(t, end, start, see);
-                return;
-            }
-            const std::int64_t left = n - end, count = left < most ? left : most;
-            const std::int64_t from = left > 0 && left < some ? n - some : end;
-            const std::uint16_t* source = halves + from * dims;
-            const std::int64_t total = (end + count - from) * dims;
-            const auto widen_some = [=](std::int64_t at) {
+    /// The next dimensions are widened meanwhile, half of the rows at a time: all at once would
+    /// keep the units that multiply waiting.
+    template <int Rows>
+    [[gnu::always_inline]] static void add_halves(const std::uint16_t* rows, std::int64_t dims,
+                                                  const float* columns,
+                                                  f32 (&sums)[Rows][registers]) noexcept {
+        alignas(64) float blocks[2][Rows * step];
+        if (dims < step) {
+            widen_halves<Level, Type>(rows, 0, Rows * dims, blocks[0]);
+            multiply<Level>(blocks[0], dims, dims, columns, Width, sums);
+            return;
+        }
+        const std::uint16_t* ahead = rows + most * dims;
+        widen_step<0, Rows>(rows, dims, 0, blocks[0]);
+        for (std::int64_t t = 0; t < dims; t += step) {
+            const std::int64_t depth = dims - t;
+            const std::int64_t known = depth < step ? step - depth : 0;
+            const float* now = blocks[t / step % 2] + known;
+            float* next = blocks[1 - t / step % 2];
 #pragma GCC unroll 16
-                for (std::int64_t i = most * at; i < most * (at + step); i += Level::lanes) {
-                    __builtin_prefetch(source + total + i);  // the next document's too
-                    if (i + Level::lanes <= total) {
-                        store(next + i, widen_register<Level, Type>(source + i));
-                    }
-                }
-            };
-            see_rows<most>(now, t, dims, columns, widen_some, keep);
-            widen_halves<Level, Type>(source, total / Level::lanes * Level::lanes, total, next);
-            start = from;
-            end += count;
-            float* const done = now;
-            now = next, next = done;
+            for (int line = 0; line < Rows; ++line) {
+                __builtin_prefetch(ahead + Rows * t + step * line);
+            }
+            widen_step<0, Rows / 2>(rows, dims, t + step, next);
+            multiply<Level>(now, step, depth < step / 2 ? depth : step / 2, columns + t * Width,
+                            Width, sums);
+            widen_step<Rows / 2, Rows>(rows, dims, t + step, next);
+            if (depth > step / 2) {
+                multiply<Level>(now + step / 2, step, depth < step ? depth - step / 2 : step / 2,
+                                columns + (t + step / 2) * Width, Width, sums);
+            }
+        }
+    }
+
+    /// Dimensions t to t + step of rows [First, Last), or the last ones if that are too many.
+    template <int First, int Last>
+    static void widen_step(const std::uint16_t* rows, std::int64_t dims, std::int64_t t,
+                           float* out) noexcept {
+        if (t >= dims) {
+            return;
+        }
+        rows += t + step <= dims ? t : dims - step;
+#pragma GCC unroll 16
+        for (int r = First; r < Last; ++r) {
+#pragma GCC unroll 4
+            for (int i = 0; i < step; i += Level::lanes) {
+                store(out + r * step + i, widen_register<Level, Type>(rows + r * dims + i));
+            }
         }
     }
 };

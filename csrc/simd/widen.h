@@ -26,11 +26,9 @@ typename Level::f32 widen_register(const std::uint16_t* halves) noexcept {
     if constexpr (Type == TokenType::float16) {
         return Level::widen_half(halves);
     } else {
-        float numbers[Level::lanes];
-        for (int i = 0; i < Level::lanes; ++i) {
-            numbers[i] = from_bfloat16(halves[i]);
-        }
-        return load<typename Level::f32>(numbers);
+        using Lanes = Vector<Level::lanes>;
+        const auto bits = load<typename Lanes::u16>(halves);
+        return (typename Lanes::f32)(__builtin_convertvector(bits, typename Lanes::i32) << 16);
     }
 }
 

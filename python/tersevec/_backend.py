@@ -69,7 +69,17 @@ FAMILIES: tuple[Family, ...] = (
     "sparseproj",
     "symdist",
 )
-ISA_LEVELS = ("scalar", "sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
+ISA_LEVELS = (
+    "scalar",
+    "sse4",
+    "avx2",
+    "avx512",
+    "avx512icl",
+    "avx512bf16",
+    "amx",
+    "neon",
+    "neondot",
+)
 
 
 class Choice(NamedTuple):

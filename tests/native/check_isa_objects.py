@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-LEVELS = ("sse4", "avx2", "avx512", "avx512icl", "amx", "neon", "neondot")
+LEVELS = ("sse4", "avx2", "avx512", "avx512icl", "avx512bf16", "amx", "neon", "neondot")
 NAME = re.compile(rf"(?P<family>[a-z0-9]+)_(?:[a-z0-9]+_)*?(?P<level>{'|'.join(LEVELS)})\.cpp\.o")
 SYMTAB, LOCAL = 2, 0
 COMPILERS_OWN = {"DW.ref.__gxx_personality_v0"}  # a pointer for unwinding, the same in every object
