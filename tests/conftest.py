@@ -29,6 +29,7 @@ with warnings.catch_warnings():  # without the extension the twins are tested, a
     from tersevec import _backend
     from tersevec._cuda import FAMILIES as CUDA_FAMILIES
     from tersevec._cuda import _device
+    from tersevec._cuda._hosted import Hosted
     from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
 CI = bool(os.environ.get("CI"))
@@ -56,11 +57,11 @@ class Path:
         self.name = name
         self.families = modules
         for family, module in modules.items():
-            setattr(self, family, self._bound(module))
+            setattr(self, family, self._bound(family, module))
 
-    def _bound(self, module: Any) -> types.SimpleNamespace:
+    def _bound(self, family: str, module: Any) -> types.SimpleNamespace:
         bound = types.SimpleNamespace(rows=module.rows)
-        for name in vars(_TWINS[module.__name__.rpartition(".")[2]]):
+        for name in vars(_TWINS[family]):
             function = getattr(module, name, None)
             if name.startswith("_") or name == "rows" or not callable(function):
                 continue
@@ -123,42 +124,8 @@ def _device_path(name: str, request: pytest.FixtureRequest, monkeypatch: Any) ->
         monkeypatch.setattr(_device, "_device", request.getfixturevalue("host_device"))
     elif why := _device.missing():
         pytest.skip(f"gpu: {why}")
-    modules = {f: importlib.import_module(f"tersevec._cuda.{f}") for f in CUDA_FAMILIES}
-    return (GpuPath if name == "gpu" else Path)(name, {**_TWINS, **modules})
-
-
-class GpuPath(Path):
-    """CUDA kernels on a GPU: NumPy arrays go there and results come back, also into arguments."""
-
-    def _bound(self, module: Any) -> types.SimpleNamespace:
-        bound = super()._bound(module)
-        if "._cuda." in module.__name__:
-            for name, function in vars(bound).items():
-                if name != "rows" and callable(function):
-                    setattr(bound, name, functools.partial(_on_gpu, function))
-        return bound
-
-
-def _on_gpu(function: Any, *arguments: Any, **named: Any) -> Any:
-    cupy = importlib.import_module("cupy")
-    pairs = []
-
-    def there(value: Any) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        pairs.append((value, cupy.asarray(value)))
-        return pairs[-1][1]
-
-    def here(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(map(here, value))
-        return value.get() if isinstance(value, cupy.ndarray) else value
-
-    result = function(*map(there, arguments), **{k: there(v) for k, v in named.items()})
-    for host, device in pairs:
-        if host.flags.writeable:
-            host[...] = device.get()
-    return here(result)
+    modules: dict[str, Any] = {f: Hosted(f) for f in CUDA_FAMILIES}
+    return Path(name, {**_TWINS, **modules})
 
 
 @pytest.fixture(scope="session")
