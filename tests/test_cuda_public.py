@@ -1,0 +1,265 @@
+"""Public functions of the other families for arrays in CUDA memory: the answers are the host's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fake_cupy
+from cases import refused
+from tersevec.binary import pack_bits
+from tersevec.muvera import (
+    FixedDimensionalEncoder,
+    PackedTokens,
+    maxsim,
+    maxsim_matches,
+    maxsim_pack,
+    maxsim_topk,
+)
+
+
+@pytest.fixture
+def cupy(host_device, monkeypatch):
+    """CuPy's stand-in, whose kernels the CPU runs."""
+    return fake_cupy.install(monkeypatch, host_device)
+
+
+def there(cupy, value):
+    """All arrays of tuples and lists, in CUDA memory."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(there(cupy, part) for part in value)
+    return cupy.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+def here(result):
+    """Results in host memory, after a look that they were not."""
+    if isinstance(result, tuple):
+        return tuple(map(here, result))
+    assert isinstance(result, fake_cupy.ndarray)
+    return result.get()
+
+
+def assert_near(found, expected, atol=0.0):
+    """The same types, shapes and, up to `atol`, numbers."""
+    found, expected = (x if isinstance(x, tuple) else (x,) for x in (found, expected))
+    for mine, yours in zip(found, expected, strict=True):
+        assert mine.dtype == yours.dtype
+        np.testing.assert_allclose(mine, yours, rtol=0, atol=atol)
+
+
+# ---- bags of tokens
+
+DIM = 20
+
+
+def bags_of(rng, lengths, dtype=np.float32):
+    """Tokens of small integers, whose products are exact: (tokens, offsets)."""
+    tokens = rng.integers(-4, 5, (sum(lengths), DIM)).astype(dtype)
+    return tokens, np.cumsum([0, *lengths])
+
+
+def forms(bags):
+    """The same bags flat, in a list, and padded."""
+    tokens, offsets = bags
+    parts = np.split(tokens, offsets[1:-1])
+    padded = np.full((len(parts), 6, tokens.shape[1]), 99, tokens.dtype)
+    for i, part in enumerate(parts):
+        padded[i, : len(part)] = part
+    return {"flat": bags, "listed": parts, "padded": (padded, np.diff(offsets))}
+
+
+@pytest.fixture
+def data(rng):
+    return bags_of(rng, [3, 0, 5]), bags_of(rng, [4, 1, 0, 6, 2, 5, 3, 3, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("form", ["flat", "listed", "padded"])
+def test_cuda_maxsim_takes_bags_in_cuda_memory(cupy, rng, data, form, dtype):
+    queries, (tokens, offsets) = data
+    documents = forms((tokens.astype(dtype), offsets))[form]
+    asked, base = there(cupy, queries), there(cupy, documents)
+    weights = rng.integers(0, 3, len(queries[0])).astype(np.float32)
+    found = maxsim(asked, base, weights=cupy.asarray(weights))
+    assert_near(here(found), maxsim(queries, documents, weights=weights))
+    mask = rng.random(9) < 0.7
+    for k in (2, 12):
+        found = maxsim_topk(asked, base, k, mask=cupy.asarray(mask))
+        assert_near(here(found), maxsim_topk(queries, documents, k, mask=mask))
+    candidates = rng.integers(-1, 9, (3, 5))
+    given = {"candidates": candidates, "mask": mask}
+    found = maxsim_topk(asked, base, 4, **{k: cupy.asarray(v) for k, v in given.items()})
+    assert_near(here(found), maxsim_topk(queries, documents, 4, **given))
+    found = maxsim_matches(asked, base, cupy.asarray(candidates))
+    assert_near(here(found), maxsim_matches(queries, documents, candidates))
+
+
+def test_cuda_maxsim_takes_documents_few_at_once(cupy, data, monkeypatch):
+    queries, documents = data
+    listed, mask = forms(documents)["listed"], np.arange(9) % 3 > 0
+    expected = maxsim(queries, listed), maxsim_topk(queries, listed, 5, mask=mask)
+    monkeypatch.setattr("tersevec._maxsim_batches._DEVICE_AT_ONCE", 4 * DIM * 7)
+    monkeypatch.setattr("tersevec._maxsim_batches._QUERY_BYTES", 4 * DIM * 4)
+    monkeypatch.setattr("tersevec._ragged._CHECKED", 2 * DIM)
+    asked, base = there(cupy, queries), there(cupy, listed)
+    assert_near(here(maxsim(asked, base)), expected[0])
+    assert_near(here(maxsim_topk(asked, base, 5, mask=cupy.asarray(mask))), expected[1])
+    candidates = np.tile(np.arange(9), (3, 1))
+    found = maxsim_topk(asked, there(cupy, documents), 9, candidates=cupy.asarray(candidates))
+    assert_near(here(found), maxsim_topk(queries, documents, 9))
+
+
+def test_cuda_maxsim_takes_offsets_of_either_memory(cupy, data):
+    queries, documents = data
+    asked = cupy.asarray(queries[0]), queries[1]
+    found = maxsim(asked, there(cupy, documents))
+    assert_near(here(found), maxsim(queries, documents))
+    refused(
+        lambda: maxsim((queries[0], cupy.asarray(queries[1])), documents),
+        TypeError,
+        "queries[1] (offsets): int64 (4,) lies in CUDA memory, where this function has no kernels",
+    )
+
+
+def test_cuda_maxsim_without_bags_or_tokens(cupy, data):
+    documents = there(cupy, data[1])
+    assert here(maxsim([], documents)).shape == (0, 9)
+    assert here(maxsim(there(cupy, data[0]), [])).shape == (3, 0)
+    found = here(maxsim_topk(there(cupy, data[0]), [], 2, mask=cupy.zeros(0, bool)))
+    assert_near(found, maxsim_topk(data[0], [], 2))
+    none = cupy.asarray(np.full((3, 2), -1))
+    assert_near(here(maxsim_topk(there(cupy, data[0]), documents, 2, candidates=none)), found)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_cuda_maxsim_refuses_bad_numbers_by_name(cupy, data, dtype):
+    queries, (tokens, offsets) = data
+    bad = tokens.astype(dtype)
+    bad[7, 3] = np.nan
+    asked, base = there(cupy, queries), there(cupy, (bad, offsets))
+    listed = there(cupy, np.split(bad, offsets[1:-1]))
+    message = "documents: row 7 holds NaN"
+    refused(lambda: maxsim(asked, base), ValueError, message)
+    refused(lambda: maxsim_topk(asked, base, 1), ValueError, message)
+    refused(lambda: maxsim(base, asked), ValueError, "queries: row 7 holds NaN")
+    refused(lambda: maxsim(asked, listed), ValueError, "documents[3]: row 2 holds NaN")
+    three, five = cupy.asarray(np.full((3, 1), 3)), cupy.asarray(np.full((3, 1), 5))
+    refused(lambda: maxsim_matches(asked, base, three), ValueError, message)
+    assert here(maxsim_matches(asked, base, five)).shape == (8, 1)  # others are not read
+    refused(
+        lambda: maxsim_matches(asked, base, three * 4),
+        ValueError,
+        "candidates: expected -1 or a document below 9, got 12",
+    )
+
+
+def test_cuda_maxsim_refuses_arguments_of_two_memories(cupy, data):
+    queries, documents = data
+    asked, base = there(cupy, queries), there(cupy, documents)
+    words = "lies in host memory, and queries in CUDA memory; move one of them"
+    refused(lambda: maxsim(asked, documents), TypeError, f"documents: {words}")
+    refused(lambda: maxsim(asked, maxsim_pack(documents)), TypeError, f"documents: {words}")
+    refused(lambda: maxsim(asked, base, weights=np.ones(8)), TypeError, f"weights: {words}")
+    mask = np.ones(9, bool)
+    refused(lambda: maxsim_topk(asked, base, 1, mask=mask), TypeError, f"mask: {words}")
+    three = np.zeros((3, 1), int)
+    refused(lambda: maxsim_matches(asked, base, three), TypeError, f"candidates: {words}")
+    mixed = [base[0], documents[0]]
+    words = "documents[1]: lies in host memory, and documents[0] in CUDA memory"
+    refused(lambda: maxsim(asked, mixed), TypeError, words)
+
+
+def test_cuda_tokens_are_refused_where_there_are_no_kernels(cupy, data):
+    base = there(cupy, data[1])
+    words = "lies in CUDA memory, where this function has no kernels"
+    refused(lambda: maxsim_pack(base), TypeError, "documents[1]: int64 (10,) " + words)
+    refused(lambda: PackedTokens("float32", DIM).append(*base), TypeError, words)
+    refused(
+        lambda: FixedDimensionalEncoder(DIM).fit(*base),
+        TypeError,
+        f"tokens: float32 (25, 20) {words}",
+    )
+
+
+# ---- encodings
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"num_simhash_projections": 2, "projection_dimension": 4},
+        {"projection_type": "identity", "num_simhash_projections": 0, "center": [0.5] * DIM},
+        {"final_projection_dimension": 24, "fill_empty_partitions": False},
+    ],
+)
+def test_cuda_fde_encodes_what_lies_in_cuda_memory(cupy, rng, dtype, parameters):
+    encoder = FixedDimensionalEncoder(DIM, num_repetitions=2, **parameters)
+    tokens, offsets = rng.standard_normal((24, DIM), np.float32), bags_of(rng, [4, 0, 9, 11])[1]
+    for encode in (encoder.encode_documents, encoder.encode_queries):
+        expected = encode(tokens, offsets, dtype=dtype)
+        found = here(encode(cupy.asarray(tokens), cupy.asarray(offsets), dtype=dtype))
+        if dtype == "int8":
+            assert_near(found[0].astype(int), expected[0].astype(int), 1)
+            assert_near(found[1], expected[1], 1e-6)
+        else:
+            assert_near(found, expected, 2e-5 if dtype == "float32" else 8e-3)
+
+
+@pytest.mark.parametrize("form", ["flat", "listed", "padded"])
+def test_cuda_fde_takes_every_form_of_bags(cupy, rng, data, form):
+    encoder = FixedDimensionalEncoder(DIM, num_repetitions=2, num_simhash_projections=2)
+    documents = forms(data[1])[form]
+    out = cupy.empty((9, encoder.output_dimension), np.float32)
+    found = encoder.encode_documents(there(cupy, documents), out=out)
+    assert found is out
+    assert_near(here(out), encoder.encode_documents(documents), 2e-5)
+
+
+def test_cuda_fde_takes_int8_tokens_with_scales(cupy, rng):
+    encoder = FixedDimensionalEncoder(DIM, num_repetitions=2, num_simhash_projections=2)
+    tokens = rng.integers(-127, 128, (5, DIM), np.int8)
+    scales = rng.uniform(0.5, 1, 5).astype(np.float32)
+    found = encoder.encode_documents(cupy.asarray(tokens), scales=cupy.asarray(scales))
+    expected = encoder.encode_documents(tokens, scales=scales)
+    assert_near(here(found), expected, 1e-5 * abs(expected).max())
+    refused(
+        lambda: encoder.encode_documents(cupy.asarray(tokens), scales=scales),
+        TypeError,
+        "scales: lies in host memory, and tokens in CUDA memory",
+    )
+
+
+def test_cuda_fde_refuses_what_does_not_fit(cupy, data):
+    encoder = FixedDimensionalEncoder(DIM, num_repetitions=1, num_simhash_projections=1)
+    tokens, offsets = there(cupy, data[1])
+    out = np.empty((9, encoder.output_dimension), np.float32)
+    refused(
+        lambda: encoder.encode_documents(tokens, offsets, out=out), TypeError, "out: expected a"
+    )
+    with pytest.raises(TypeError, match="out: expected a writable"):
+        encoder.encode_documents(*data[1], out=cupy.asarray(out))
+    tokens[4, 0] = np.inf
+    refused(
+        lambda: encoder.encode_queries(tokens, offsets),
+        ValueError,
+        "tokens: row 4 holds an infinity",
+    )
+    refused(
+        lambda: encoder.encode_queries(tokens, cupy.asarray([0, 30])),
+        ValueError,
+        "offsets: expected the last one to be the number of tokens, 25, got 30",
+    )
+
+
+class Signs:
+    """A quantiser."""
+
+    def encode(self, rows):
+        return pack_bits(rows)
+
+
+def test_cuda_fde_goes_into_codes_on_the_gpu(cupy, data):
+    encoder = FixedDimensionalEncoder(DIM, num_repetitions=1, num_simhash_projections=1)
+    found = encoder.encode_documents(*there(cupy, data[1]), into=Signs())
+    assert_near(here(found), encoder.encode_documents(*data[1], into=Signs()))
