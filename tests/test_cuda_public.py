@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import fake_cupy
-from cases import refused
-from tersevec.binary import pack_bits
+from cases import product_codes, refused
+from tersevec._symmetric_search import SymmetricSearch
+from tersevec.binary import RaBitQuantizer, RecurrentBinarizer, ScanCodes, pack_bits
 from tersevec.muvera import (
     FixedDimensionalEncoder,
     PackedTokens,
@@ -34,7 +38,8 @@ def there(cupy, value):
 def here(result):
     """Results in host memory, after a look that they were not."""
     if isinstance(result, tuple):
-        return tuple(map(here, result))
+        parts = map(here, result)
+        return result._make(parts) if hasattr(result, "_make") else tuple(parts)
     assert isinstance(result, fake_cupy.ndarray)
     return result.get()
 
@@ -263,3 +268,85 @@ def test_cuda_fde_goes_into_codes_on_the_gpu(cupy, data):
     encoder = FixedDimensionalEncoder(DIM, num_repetitions=1, num_simhash_projections=1)
     found = encoder.encode_documents(*there(cupy, data[1]), into=Signs())
     assert_near(here(found), encoder.encode_documents(*data[1], into=Signs()))
+
+
+# ---- codes of integers
+
+
+class Searcher(SymmetricSearch):
+    """The mixin with nothing around it."""
+
+    _code_shape = (0, 0)
+
+    def __init__(self, m, n_bits):
+        self._code_shape = m, n_bits
+
+
+@pytest.mark.parametrize(("m", "n_bits"), [(33, 1), (13, 2), (7, 3), (20, 4)])
+def test_cuda_symdist_searches_codes_in_cuda_memory(cupy, rng, m, n_bits):
+    codes, q_codes = (product_codes(n, m, rng, n_bits) for n in (70, 5))
+    search, mask = Searcher(m, n_bits), rng.random(70) < 0.7
+    asked, rows, allowed = there(cupy, (q_codes, codes, mask))
+    for base in (rows, search.pack(rows)):
+        for k in (6, 300):
+            found = search.topk(asked, base, k, mask=allowed)
+            assert_near(here(found), search.topk(q_codes, codes, k, mask=mask))
+        found = search.range(asked, base, 0.1, mask=allowed)
+        assert_near(here(found), search.range(q_codes, codes, 0.1, mask=mask))
+        found = search.similarity_matrix(asked, base)
+        assert_near(here(found), search.similarity_matrix(q_codes, codes))
+
+
+def test_cuda_symdist_takes_few_queries_at_once_and_none(cupy, rng, monkeypatch):
+    codes, search = product_codes(40, 12, rng, 2), Searcher(12, 2)
+    rows, expected = cupy.asarray(codes), search.range(codes, codes, 0.3)
+    monkeypatch.setattr("tersevec._symmetric_search._QUERY_NUMBERS", 12 * 7)
+    monkeypatch.setattr("tersevec._symmetric_codes._DEVICE_NUMBERS", 12 * 16)
+    assert_near(here(search.range(rows, rows, 0.3)), expected)
+    assert_near(here(search.range(rows[:0], rows, 0.3)), search.range(codes[:0], codes, 0.3))
+    assert here(search.topk(rows[:0], rows, 3)).values.shape == (0, 3)
+
+
+def test_cuda_symdist_codes_grow_shrink_and_travel_on_the_gpu(cupy, rng):
+    codes = product_codes(50, 9, rng, 3)
+    rows, expected = cupy.asarray(codes), ScanCodes(codes, 9, 3)
+    base = ScanCodes(rows[:20], 9, 3)
+    base.append(rows[20:])
+    for same in (base, copy.copy(base), pickle.loads(pickle.dumps(base))):
+        assert_near(here(same.unpack()), codes)
+        assert_near(here(same.factors), expected.factors)
+    assert base.nbytes == expected.nbytes
+    base.remove(2)
+    expected.remove(2)
+    assert_near(here(base.unpack()), expected.unpack())
+    assert_near(here(base.factors), expected.factors)
+    for _ in range(49):
+        base.remove(0)
+    base.append(codes[:3])  # the last code has left, and so has the memory
+    assert_near(base.unpack(), codes[:3])
+    assert_near(base.factors, ScanCodes(codes[:3], 9, 3).factors)
+
+
+def test_cuda_symdist_refuses_arguments_of_two_memories(cupy, rng):
+    codes, search = product_codes(9, 12, rng, 2), Searcher(12, 2)
+    rows = cupy.asarray(codes)
+    words = "lies in host memory, and q_codes in CUDA memory; move one of them"
+    refused(lambda: search.topk(rows, codes, 1), TypeError, f"codes: {words}")
+    refused(lambda: search.range(rows, search.pack(codes), 1), TypeError, f"codes: {words}")
+    mask = np.ones(9, bool)
+    refused(lambda: search.topk(rows, rows, 1, mask=mask), TypeError, f"mask: {words}")
+    refused(
+        lambda: search.similarity_matrix(codes, rows),
+        TypeError,
+        "q_codes: lies in host memory, and codes in CUDA memory",
+    )
+
+
+def test_cuda_vectors_are_refused_where_codes_are_made_on_the_host(cupy, rng):
+    x = rng.standard_normal((300, 16)).astype(np.float32)
+    words = "lies in CUDA memory, where this function has no kernels"
+    for quantizer in (RecurrentBinarizer(16, random_state=0), RaBitQuantizer(4, random_state=0)):
+        codes = cupy.asarray(quantizer.fit(x).encode(x))
+        refused(lambda q=quantizer: q.encode(cupy.asarray(x)), TypeError, words)
+        refused(lambda q=quantizer, c=codes: q.decode(c), TypeError, words)
+    refused(lambda: quantizer.pack(codes), TypeError, words)
