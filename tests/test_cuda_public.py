@@ -20,6 +20,7 @@ from tersevec.muvera import (
     maxsim_pack,
     maxsim_topk,
 )
+from tersevec.projection import SparseRandomProjection
 
 
 @pytest.fixture
@@ -350,3 +351,61 @@ def test_cuda_vectors_are_refused_where_codes_are_made_on_the_host(cupy, rng):
         refused(lambda q=quantizer: q.encode(cupy.asarray(x)), TypeError, words)
         refused(lambda q=quantizer, c=codes: q.decode(c), TypeError, words)
     refused(lambda: quantizer.pack(codes), TypeError, words)
+
+
+# ---- projections
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8])
+def test_cuda_sparseproj_projects_rows_in_cuda_memory(cupy, rng, monkeypatch, dtype):
+    x = (9 * rng.standard_normal((23, 70))).astype(dtype)
+    projection = SparseRandomProjection(30, random_state=0)
+    rows = cupy.asarray(x)
+    expected = SparseRandomProjection(30, random_state=0).fit_transform(x)
+    assert_near(here(projection.fit_transform(rows)), expected)
+    monkeypatch.setattr("tersevec._projection_rows._DEVICE_BLOCK", 70 * 6)
+    assert_near(here(projection.transform(rows)), expected)
+    assert_near(here(projection.transform(rows[::2])), expected[::2])
+    assert here(projection.transform(rows[:0])).shape == (0, 30)
+
+
+@pytest.mark.parametrize("bits", [64, 70])
+def test_cuda_sparseproj_projects_packed_bits(cupy, rng, bits):
+    codes = pack_bits(rng.standard_normal((11, bits)))
+    projection = SparseRandomProjection(20, random_state=0).fit(codes, bits=bits)
+    found = projection.transform(cupy.asarray(codes), bits=bits)
+    assert_near(here(found), projection.transform(codes, bits=bits))
+
+
+def test_cuda_sparseproj_refuses_bad_numbers_by_row_and_what_has_no_kernels(cupy, rng):
+    x = rng.standard_normal((9, 30)).astype(np.float32)
+    projection = SparseRandomProjection(20, random_state=0).fit(x)
+    rows = cupy.asarray(x)
+    refused(
+        lambda: projection.inverse_transform(cupy.zeros((1, 20), np.float32)),
+        TypeError,
+        "X: float32 (1, 20) lies in CUDA memory, where this function has no kernels",
+    )
+    refused(
+        lambda: projection.transform(FakeCsr(cupy, x)),
+        TypeError,
+        "X: int32 (10,) lies in CUDA memory, where this function has no kernels",
+    )
+    for value, words in ((np.nan, "NaN"), (np.inf, "an infinity, or a number beyond float32")):
+        rows[6, 3] = value
+        refused(lambda: projection.transform(rows), ValueError, f"X: row 6 holds {words}")
+
+
+class FakeCsr:
+    """What cupyx.scipy.sparse makes of a matrix, or (data, indices, indptr)."""
+
+    def __init__(self, cupy, matrix, shape=None):
+        if not isinstance(matrix, tuple):
+            rows, columns = np.nonzero(matrix)
+            indptr = np.searchsorted(rows, np.arange(len(matrix) + 1)).astype(np.int32)
+            matrix, shape = (matrix[rows, columns], columns.astype(np.int32), indptr), matrix.shape
+        self.data, self.indices, self.indptr = map(cupy.asarray, matrix)
+        self.shape = shape
+
+    def tocsr(self):
+        return self
