@@ -154,6 +154,7 @@ def _module() -> types.ModuleType:
     cupy.asarray = lambda x: x if isinstance(x, ndarray) else ndarray(np.array(x))
     cupy.from_dlpack = lambda x: ndarray(np.from_dlpack(x))
     runtime = types.SimpleNamespace(
+        getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
         getDeviceProperties=lambda i: {"name": b"a CPU"},
         CUDARuntimeError=CUDARuntimeError,

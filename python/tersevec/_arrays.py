@@ -24,9 +24,9 @@ _BLOCK_BYTES = (
 _CPU, _CUDA, _CUDA_PINNED, _CUDA_MANAGED = 1, 2, 3, 13  # DLPack's numbers of devices
 
 
-def describe(x: object) -> str:
+def describe(x: Any) -> str:
     """What came, for messages: ``float32 (1000, 128)``, or the type's name."""
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray) or isinstance(getattr(x, "dtype", None), np.dtype):
         return f"{'bfloat16' if x.dtype == BFLOAT16 else x.dtype} {x.shape}"
     return type(x).__name__
 
@@ -78,6 +78,16 @@ def in_one_memory(**arrays: Any) -> None:
 def like(array: Any, constant: Any) -> Any:
     """What never changes, in the memory in which `array` lies."""
     return _device.constant(constant) if _device.holds(array) else constant
+
+
+def beside(array: Any, x: npt.NDArray[Any]) -> Any:
+    """`x` in the memory in which `array` lies."""
+    return _device.module_of(array).asarray(x)
+
+
+def on_host(x: Any) -> npt.NDArray[Any]:
+    """`x` in host memory; what lies in CUDA memory is waited for."""
+    return cast("npt.NDArray[Any]", x.get() if _device.holds(x) else x)
 
 
 def plain_float32(x: npt.NDArray[Any]) -> bool:

@@ -72,7 +72,7 @@ class BlockedCodes:
         if self._n > 0:
             _arrays.in_one_memory(**{"codes": rows, "codes before": self._storage})
         elif holds(rows) != holds(self._storage):
-            self._storage = _aligned_zeros(self._storage.shape, self._block_dtype, rows)
+            self._move(rows)
         n = self._n + len(rows)
         _check.rows_within_limit("codes", n)
         if len(rows) == 0:
@@ -112,6 +112,10 @@ class BlockedCodes:
         if not holds(self._blocks):
             self._blocks.flags.writeable = False
         self._n = n
+
+    def _move(self, like: U8) -> None:
+        """Room in the memory that `like` lies in, while there are no codes."""
+        self._storage = _aligned_zeros(self._storage.shape, self._block_dtype, like)
 
     def _grow(self, needed: int) -> None:
         used = self._blocks_of(self._n)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _backend, _threads
+from tersevec._arrays import like
+from tersevec._cuda._device import holds, module_of
 from tersevec._fde_base import FdeBase
 from tersevec._fde_out import given_back, results
 from tersevec._kernels import F32, ArrayIn
@@ -19,15 +21,23 @@ from tersevec._results import ScaledInt8
 
 _TOKEN_BYTES = 4 << 20  # of tokens as float32, for each thread, that a kernel gets at once
 _THREADS = 4  # whose tokens count
+_DEVICE_BYTES = 256 << 20  # the same on a GPU
 _CODED = 8 << 20  # bytes of encodings that wait for a quantiser
 
 
 class FdeBatches(FdeBase):
     """Tokens in, rows or codes out."""
 
-    def _bags(self, tokens: ArrayIn, offsets: ArrayIn, lengths: ArrayIn, scales: ArrayIn) -> Ragged:
-        d = self._ready()[0].d
-        return ragged("tokens", tokens, offsets, lengths=lengths, scales=scales, dim=d)
+    def _bags(
+        self,
+        tokens: ArrayIn,
+        offsets: ArrayIn,
+        lengths: ArrayIn,
+        scales: ArrayIn,
+        device: bool = False,
+    ) -> Ragged:
+        d, ends = self._ready()[0].d, {"offsets": offsets, "lengths": lengths}
+        return ragged("tokens", tokens, **ends, scales=scales, dim=d, device=device)
 
     def _encode(
         self,
@@ -42,20 +52,20 @@ class FdeBatches(FdeBase):
         tokens, scales = bags.tokens, bags.scales
         center = self._center(shape.d)
         if center is not None:
-            tokens, scales = widened(tokens, scales) - center, None
-        _backend.pick("fde").encode(
+            tokens, scales = widened(tokens, scales) - like(tokens, center), None
+        _backend.pick("fde", tokens).encode(
             tokens,
             scales,
             bags.offsets,
-            matrices.hashes,
-            matrices.projections,
+            like(tokens, matrices.hashes),
+            like(tokens, matrices.projections),
             shape.n_repetitions,
             shape.n_bits,
             shape.n_dims,
             documents,
             documents and bool(self.fill_empty_partitions),
-            matrices.buckets,
-            matrices.signs,
+            like(tokens, matrices.buckets),
+            like(tokens, matrices.signs),
             out,
             out_scales,
             threads,
@@ -74,10 +84,11 @@ class FdeBatches(FdeBase):
         progress: bool,
     ) -> npt.NDArray[Any] | ScaledInt8:
         count = _threads.resolve(threads)
-        bags = self._bags(tokens, offsets, lengths, scales)
-        rows, row_scales = results(out, dtype, len(bags), self._ready()[0].width)
+        bags = self._bags(tokens, offsets, lengths, scales, device=True)
+        shape = len(bags), self._ready()[0].width
+        rows, row_scales = results(out, dtype, shape, bags.memory)
         with bar(progress, len(bags), "encode", "document") as encoded:
-            for chunk in bags.chunks(_token_bytes(count)):
+            for chunk in bags.chunks(_token_bytes(bags, count)):
                 part = slice(chunk.start, chunk.stop)
                 mine = None if row_scales is None else row_scales[part]
                 self._encode(chunk, documents, rows[part], mine, count)
@@ -98,13 +109,13 @@ class FdeBatches(FdeBase):
         if not callable(getattr(into, "encode", None)):
             raise TypeError(f"into: expected a quantiser that encodes, got {into!r}")
         count = _threads.resolve(threads)
-        bags = self._bags(tokens, offsets, lengths, scales)
-        width = self._ready()[0].width
-        block = np.empty((min(len(bags), max(1, _CODED // (4 * width))), width), np.float32)
+        bags = self._bags(tokens, offsets, lengths, scales, device=True)
+        width, xp = self._ready()[0].width, module_of(bags.memory)
+        block = xp.empty((min(len(bags), max(1, _CODED // (4 * width))), width), np.float32)
         empty = into.encode(block[:0])
-        codes = np.empty((len(bags), *empty.shape[1:]), empty.dtype)
+        codes: npt.NDArray[Any] = xp.empty((len(bags), *empty.shape[1:]), empty.dtype)
         with bar(progress, len(bags), "encode", "document") as encoded:
-            for chunk in bags.chunks(_token_bytes(count), len(block)):
+            for chunk in bags.chunks(_token_bytes(bags, count), len(block)):
                 rows = block[: chunk.stop - chunk.start]
                 self._encode(chunk, True, rows, None, count)
                 codes[chunk.start : chunk.stop] = into.encode(rows)
@@ -112,6 +123,8 @@ class FdeBatches(FdeBase):
         return codes
 
 
-def _token_bytes(threads: int) -> int:
+def _token_bytes(bags: Ragged, threads: int) -> int:
     """How many bytes of tokens a kernel gets at once."""
+    if holds(bags.memory):
+        return _DEVICE_BYTES
     return _TOKEN_BYTES * min(threads, _THREADS)

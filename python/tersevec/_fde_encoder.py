@@ -182,7 +182,7 @@ class FixedDimensionalEncoder(FdeBatches):
             Of all documents, one after the other. Or a list of arrays, one for each document; or
             an array (n, L, dimension) whose rows are used up to `lengths`; or a `PackedTokens`; or
             the pair ``(tokens, offsets)`` or ``(tokens, lengths)``. An array without offsets is one
-            document.
+            document. CuPy arrays too: then results are CuPy arrays, and so are `scales` and `out`.
         offsets : integers, shape (n + 1,), optional
             Document i owns the tokens from ``offsets[i]`` to ``offsets[i + 1]``.
         lengths : integers, shape (n,), optional
@@ -209,6 +209,11 @@ class FixedDimensionalEncoder(FdeBatches):
         ------
         TypeError, ValueError
             An argument has the wrong type, shape or range, or a named token is not finite.
+
+        Notes
+        -----
+        With CuPy arrays the host waits for the device: it reads offsets, and looks for tokens that
+        are not finite.
         """
         if into is None:
             return self._encoded(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, ArrayIn
 from tersevec._results import ScaledInt8
 
@@ -15,9 +16,10 @@ _DTYPES = tuple(map(np.dtype, ("float32", "float16", "int8")))
 
 
 def results(
-    out: ArrayIn, dtype: npt.DTypeLike, n: int, width: int
+    out: ArrayIn, dtype: npt.DTypeLike, shape: tuple[int, int], memory: Any
 ) -> tuple[npt.NDArray[Any], F32 | None]:
-    """Rows (n, width) of this type, and scales (n,) with int8."""
+    """Rows (n, width) of this type, and scales (n,) with int8, in the memory of an array."""
+    xp = module_of(memory)
     try:
         wanted = np.dtype(dtype)
     except TypeError:
@@ -25,8 +27,8 @@ def results(
     if wanted not in _DTYPES:
         raise ValueError(f"dtype: expected one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
     if out is None:
-        scales = np.empty(n, np.float32) if wanted == np.int8 else None
-        return np.empty((n, width), wanted), scales
+        scales = xp.empty(shape[:1], np.float32) if wanted == np.int8 else None
+        return xp.empty(shape, wanted), scales
     if wanted == np.int8:
         if not isinstance(out, tuple) or len(out) != 2:
             raise TypeError(
@@ -34,22 +36,24 @@ def results(
                 f"{_arrays.describe(out)}"
             )
         return (
-            _writable("out[0]", out[0], wanted, (n, width)),
-            _writable("out[1]", out[1], np.dtype(np.float32), (n,)),
+            _writable("out[0]", out[0], wanted, shape, xp.ndarray),
+            _writable("out[1]", out[1], np.dtype(np.float32), shape[:1], xp.ndarray),
         )
-    return _writable("out", out, wanted, (n, width)), None
+    return _writable("out", out, wanted, shape, xp.ndarray), None
 
 
 def _writable(
-    name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...]
+    name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...], kind: type[Any]
 ) -> npt.NDArray[Any]:
     """The caller's array, if kernels can write it."""
     expected = f"{name}: expected a writable, C-contiguous array of {dtype} and shape {shape}"
-    if not isinstance(x, np.ndarray) or x.dtype != dtype:
+    if not isinstance(x, kind) or x.dtype != dtype:
         raise TypeError(f"{expected}, got {_arrays.describe(x)}")
-    if x.shape != shape or not x.flags.c_contiguous or not x.flags.writeable:
+    writable = holds(x) or x.flags.writeable  # CuPy's arrays are
+    if x.shape != shape or not x.flags.c_contiguous or not writable:
         raise ValueError(f"{expected}, got {_arrays.describe(x)}")
-    return x
+    array: npt.NDArray[Any] = x
+    return array
 
 
 def given_back(rows: npt.NDArray[Any], scales: F32 | None) -> npt.NDArray[Any] | ScaledInt8:

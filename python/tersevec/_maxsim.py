@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tersevec import _check, _maxsim_batches, _threads
+from tersevec._arrays import in_one_memory
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I32, ArrayIn
-from tersevec._maxsim_in import both, checked_candidates, checked_weights
+from tersevec._maxsim_in import both, checked_candidates, checked_weights, memory_of
 from tersevec._results import TopK
 
 
@@ -20,8 +22,10 @@ def maxsim(
     queries, documents : bags of tokens
         Pairs ``(tokens, offsets)``: float16, bfloat16, float32 or float64 (tokens, d), and integers
         (bags + 1,). Or lists of arrays, one for each bag; or pairs ``(padded, lengths)`` with
-        (bags, L, d) and (bags,); or an array (tokens, d) that is one bag. Documents may be a
-        `PackedTokens`, which saves checking them, and is the way to int8.
+        (bags, L, d) and (bags,); or an array (tokens, d) that is one bag. CuPy arrays too, for all
+        arguments but offsets and lengths, which may lie in host memory; results are CuPy arrays.
+        In host memory documents may be a `PackedTokens`, which saves checking them, and is the way
+        to int8.
     weights : floats, shape (query tokens,), optional
         What each query token's largest product counts, in the order of the tokens.
     threads : int, optional
@@ -41,7 +45,8 @@ def maxsim(
     -----
     Sums are float32, in the order of the query's tokens. A score depends on nothing but the query
     and the document; backends agree within 1e-5 of the lengths of the vectors. No matrix of all
-    products is ever in memory.
+    products is ever in memory. With CuPy arrays, the host waits for the device: it reads offsets
+    and candidates, and looks for numbers that are not finite.
 
     Examples
     --------
@@ -54,7 +59,7 @@ def maxsim(
     array([[2., 7., 0.]], dtype=float32)
     """
     asked, base = both(queries, documents)
-    heavy, count = checked_weights(weights, asked.n_tokens), _threads.resolve(threads)
+    heavy, count = checked_weights(weights, asked), _threads.resolve(threads)
     return _maxsim_batches.scores(asked, base, heavy, count)
 
 
@@ -109,14 +114,15 @@ def maxsim_topk(
     array([[2]])
     """
     asked, base = both(queries, documents)
-    k, allowed = _check.positive("k", k), _check.mask("mask", mask, len(base))
-    heavy, count = checked_weights(weights, asked.n_tokens), _threads.resolve(threads)
+    k, allowed = _check.positive("k", k), _check.mask("mask", mask, len(base), device=True)
+    in_one_memory(queries=memory_of(asked, base), mask=allowed)
+    heavy, count = checked_weights(weights, asked), _threads.resolve(threads)
     if candidates is None:
         return _maxsim_batches.topk(asked, base, heavy, k, allowed, count)
-    wanted = checked_candidates(candidates, len(asked), len(base))
-    if allowed is not None:
-        bits = np.unpackbits(allowed, count=len(base), bitorder="little")
-        wanted = np.where(np.append(bits, 0)[wanted], wanted, -1)  # the last one is that of -1
+    wanted = checked_candidates(candidates, asked, base)
+    if allowed is not None and len(base) > 0:
+        bits = module_of(allowed).unpackbits(allowed, bitorder="little")
+        wanted = np.where(bits[wanted] > 0, wanted, -1)  # -1 stays so, whatever the last bit is
     return _maxsim_batches.candidate_topk(asked, base, heavy, k, wanted, count)
 
 
@@ -154,5 +160,5 @@ def maxsim_matches(
            [0, 0]], dtype=int32)
     """
     asked, base = both(queries, documents)
-    wanted = checked_candidates(candidates, len(asked), len(base))
+    wanted = checked_candidates(candidates, asked, base)
     return _maxsim_batches.matches(asked, base, wanted, _threads.resolve(threads))

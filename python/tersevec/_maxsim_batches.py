@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tersevec import _backend
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, I32, I64, U8
+from tersevec._maxsim_in import memory_of
 from tersevec._numpy.tokens import widened
 from tersevec._packed_tokens import PackedTokens
 from tersevec._ragged import Bags, Flat, Ragged
 from tersevec._results import TopK
 
 _AT_ONCE = 32 << 20  # bytes of documents as float32, where they must be copied
+_DEVICE_AT_ONCE = 256 << 20  # the same on a GPU, which is waited for each time
 _ALL = 1 << 62
 _QUERY_BYTES = 32 << 20  # of query tokens as float32
 _GATHERED = 16 << 20  # bytes of candidates' tokens as float32, where they must be copied
@@ -46,7 +49,8 @@ def groups(queries: Ragged, weights: F32 | None, most: int | None = None) -> Ite
 def _chunks(documents: Ragged) -> Iterator[Bags]:
     """The documents, not checked: a score that is not finite tells."""
     in_place = isinstance(documents, Flat) and documents.readable
-    return documents.chunks(_ALL if in_place else _AT_ONCE, checked=False)
+    at_once = _DEVICE_AT_ONCE if holds(documents.memory) else _AT_ONCE
+    return documents.chunks(_ALL if in_place else at_once, checked=False)
 
 
 def _sums(documents: Ragged) -> I32 | None:
@@ -55,8 +59,9 @@ def _sums(documents: Ragged) -> I32 | None:
 
 def scores(queries: Ragged, documents: Ragged, weights: F32 | None, threads: int) -> F32:
     """Every score: (nq, n)."""
-    kernel, sums = _backend.pick("maxsim").scores, _sums(documents)
-    result = np.empty((len(queries), len(documents)), np.float32)
+    there, sums = memory_of(queries, documents), _sums(documents)
+    kernel = _backend.pick("maxsim", there).scores
+    result: F32 = module_of(there).empty((len(queries), len(documents)), np.float32)
     for some in groups(queries, weights):
         for chunk in _chunks(documents):
             found = kernel(
@@ -79,14 +84,15 @@ def topk(
     queries: Ragged, documents: Ragged, weights: F32 | None, k: int, mask: U8 | None, threads: int
 ) -> TopK:
     """The k best documents of each query."""
-    kernel, sums, n = _backend.pick("maxsim").topk, _sums(documents), len(documents)
-    result = _nothing(len(queries), k)
-    bits = None if mask is None else np.unpackbits(mask, count=n, bitorder="little")
+    there, sums = memory_of(queries, documents), _sums(documents)
+    kernel, xp = _backend.pick("maxsim", there).topk, module_of(there)
+    result = _nothing(there, len(queries), k)
+    bits = None if mask is None else xp.unpackbits(mask, bitorder="little")
     for some in groups(queries, weights):
         for chunk in _chunks(documents):
             allowed = None
             if bits is not None:
-                allowed = np.packbits(bits[chunk.start : chunk.stop], bitorder="little")
+                allowed = xp.packbits(bits[chunk.start : chunk.stop], bitorder="little")
             values, indices = kernel(
                 some.tokens,
                 some.offsets,
@@ -101,13 +107,13 @@ def topk(
             )
             if (values[:, 0] == np.inf).any():
                 documents.refuse_bad(chunk)
-            indices[indices >= 0] += chunk.start
-            _merge(result, some.part, values, indices)
+            _merge(result, some.part, values, np.where(indices < 0, -1, indices + chunk.start))
     return result
 
 
-def _nothing(nq: int, k: int) -> TopK:
-    return TopK(np.full((nq, k), -np.inf, np.float32), np.full((nq, k), -1, np.int64))
+def _nothing(there: Any, nq: int, k: int) -> TopK:
+    full = module_of(there).full
+    return TopK(full((nq, k), -np.inf, np.float32), full((nq, k), -1, np.int64))
 
 
 def _merge(result: TopK, part: slice, values: F32, indices: I64) -> None:
@@ -134,7 +140,7 @@ def _picked(
         ids, inverse = np.unique(wanted, return_inverse=True)
         none = int(len(ids) > 0 and ids[0] < 0)
         bags, places = documents.picked(ids[none:])
-        numbers = np.concatenate((np.full(none, -1), places)).astype(np.int64)
+        numbers = np.concatenate((ids[:none], places)).astype(np.int64)
         yield some, bags, numbers[inverse.reshape(wanted.shape)]
 
 
@@ -150,7 +156,7 @@ def candidate_topk(
     ordered = np.sort(candidates, axis=1)
     ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = -1  # one that is named twice counts once
     found = candidate_scores(queries, documents, weights, ordered, threads)
-    result = _nothing(len(queries), k)
+    result = _nothing(found, len(queries), k)
     order = np.argsort(-found, axis=1, kind="stable")[:, :k]
     result.values[:, : order.shape[1]] = np.take_along_axis(found, order, 1)
     result.indices[:, : order.shape[1]] = np.take_along_axis(ordered, order, 1)
@@ -161,8 +167,8 @@ def candidate_scores(
     queries: Ragged, documents: Ragged, weights: F32 | None, candidates: I64, threads: int
 ) -> F32:
     """The scores of each query's candidates."""
-    kernel, sums = _backend.pick("maxsim").candidates, _sums(documents)
-    result = np.empty(candidates.shape, np.float32)
+    kernel, sums = _backend.pick("maxsim", candidates).candidates, _sums(documents)
+    result: F32 = module_of(candidates).empty(candidates.shape, np.float32)
     for some, bags, numbers in _picked(queries, documents, weights, candidates):
         result[some.part] = kernel(
             some.tokens,
@@ -180,8 +186,9 @@ def candidate_scores(
 
 def matches(queries: Ragged, documents: Ragged, candidates: I64, threads: int) -> I32:
     """The places of the best tokens in each query's candidates: (query tokens, c)."""
-    kernel, sums = _backend.pick("maxsim").matches, _sums(documents)
-    result = np.empty((queries.n_tokens, candidates.shape[1]), np.int32)
+    kernel, sums = _backend.pick("maxsim", candidates).matches, _sums(documents)
+    shape = queries.n_tokens, candidates.shape[1]
+    result: I32 = module_of(candidates).empty(shape, np.int32)
     for some, bags, numbers in _picked(queries, documents, None, candidates):
         result[some.rows] = kernel(
             some.tokens,

@@ -259,7 +259,7 @@ class MultiVectorIndex(Estimator):
         k, depth = _check.positive("k", k), _check.positive("oversample", oversample)
         allowed, count = _check.mask("mask", mask, n), _threads.resolve(threads)
         asked = ragged("queries", queries, dim=self._tokens.dim)
-        heavy = checked_weights(weights, asked.n_tokens)
+        heavy = checked_weights(weights, asked)
         if carve is not None and heavy is not None:
             raise ValueError("carve: expected None with weights, since it joins tokens")
         found = np.empty((len(asked), min(depth * k, max(n, 1))), np.int64)

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from tersevec import _backend
 from tersevec import _check as check
-from tersevec._arrays import describe, float_blocks, plain_float32, view
+from tersevec._arrays import describe, float_blocks, like, plain_float32, view
+from tersevec._cuda._device import holds, module_of
 from tersevec._sparse_rows import SparseRows, is_sparse, sparse_rows
 from tersevec._ternary import TernaryLists
 from tersevec._types import F32, I32, I64, ArrayIn
 
 _BLOCK = 1 << 20  # numbers that are widened at once
+_DEVICE_BLOCK = 1 << 26  # the same on a GPU
 
 
 class DenseRows(NamedTuple):
@@ -37,24 +39,31 @@ class DenseRows(NamedTuple):
 
     def blocks(self) -> Iterator[tuple[int, F32]]:
         """(start, float32 rows), block by block, float32 at once; bits are -1 and 1."""
+        step = max(1, (_DEVICE_BLOCK if holds(self.array) else _BLOCK) // self.n_columns)
         if self.array.dtype.kind not in "iu":
-            yield from float_blocks(
-                self.array, max(1, self.n_rows) if plain_float32(self.array) else None
-            )
+            step = max(1, self.n_rows) if plain_float32(self.array) else step
+            yield from float_blocks(self.array, step)
             return
-        step = max(1, _BLOCK // self.n_columns)
         for start in range(0, self.n_rows, step):
             part = self.array[start : start + step]
-            if self.bits is not None:
-                signs = np.unpackbits(part, axis=1, count=self.bits).view(np.int8)
-                part = 2 * signs - 1
+            if self.bits is not None:  # CuPy unpacks flat arrays only
+                bits = module_of(part).unpackbits(part.ravel()).reshape(len(part), -1)
+                part = 2 * bits[:, : self.bits].astype(np.int8) - 1
             yield start, part.astype(np.float32, order="C")
 
 
 def projectable(
-    name: str, x: ArrayIn, n_features: int | None = None, bits: int | None = None
+    name: str,
+    x: ArrayIn,
+    n_features: int | None = None,
+    bits: int | None = None,
+    *,
+    device: bool = False,
 ) -> DenseRows | SparseRows:
-    """Rows of any kind that can be projected, checked but for finite numbers in dense ones."""
+    """Rows of any kind that can be projected, checked but for finite numbers in dense ones.
+
+    With `device` dense ones may lie in CUDA memory.
+    """
     if is_sparse(x):
         if bits is not None:
             raise TypeError(f"bits: expected None for a sparse {name}, got {bits}")
@@ -63,15 +72,16 @@ def projectable(
         n_bits = check.positive("bits", bits)
         if n_features not in (None, n_bits):
             raise ValueError(f"bits: expected {n_features}, as in fit, got {n_bits}")
-        return DenseRows(name, check.codes(name, x, (n_bits + 7) // 8), n_bits)
-    array = view(name, x)
+        codes = check.codes(name, x, (n_bits + 7) // 8, device=device)
+        return DenseRows(name, codes, n_bits)
+    array = view(name, x, device=device)
     if array.dtype == np.uint8:
         raise TypeError(
             f"{name}: expected floats, int8 or a sparse matrix, got {describe(array)}; "
             "for packed bits pass bits=, the number of dimensions"
         )
     if array.dtype != np.int8:
-        return DenseRows(name, check.vectors(name, x, n_features), None)
+        return DenseRows(name, check.vectors(name, x, n_features, device=device), None)
     if array.ndim != 2 or n_features not in (None, array.shape[1]) or array.shape[1] < 1:
         wanted = "?" if n_features is None else n_features
         raise ValueError(f"{name}: expected int8 of shape (?, {wanted}), got {describe(array)}")
@@ -89,9 +99,9 @@ class Projector:
 
     def __call__(self, rows: DenseRows | SparseRows, threads: int) -> F32:
         """The projected rows: (n, columns of the matrix)."""
-        kernels, width = _backend.pick("sparseproj"), self.lists.matrix.n_columns
+        width = self.lists.matrix.n_columns
         if isinstance(rows, SparseRows):
-            return kernels.project_sparse(
+            return _backend.pick("sparseproj").project_sparse(
                 rows.indptr,
                 rows.indices,
                 rows.values,
@@ -103,9 +113,11 @@ class Projector:
             )
         if self._columns is None:
             self._columns = self.lists.by_columns()
-        out = np.empty((rows.n_rows, width), np.float32)
+        starts, features = (like(rows.array, numbers) for numbers in self._columns)
+        project = _backend.pick("sparseproj", rows.array).project
+        out: F32 = module_of(rows.array).empty((rows.n_rows, width), np.float32)
         for start, block in rows.blocks():
-            part = kernels.project(block, *self._columns, self.scale, threads)
+            part = project(block, starts, features, self.scale, threads)
             _refuse_nan(rows.name, part, block, start)
             if len(block) == rows.n_rows:
                 return part

@@ -10,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _token_rows
+from tersevec._arrays import beside, on_host
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, I64, Tokens
+
+_CHECKED = 1 << 24  # numbers of picked tokens that are checked at once on a GPU
 
 
 class Bags(NamedTuple):
@@ -31,7 +35,10 @@ def offsets_of(lengths: I64 | Sequence[int]) -> I64:
 
 
 class Ragged:
-    """Bags of tokens of checked shapes; numbers are checked when they are read."""
+    """Bags of tokens of checked shapes; numbers are checked when they are read.
+
+    Tokens and scales lie in host or in CUDA memory, and so do `Bags`; `offsets` in host memory.
+    """
 
     trusted = False  # whether all numbers are known to be good already
 
@@ -45,6 +52,11 @@ class Ragged:
     def n_tokens(self) -> int:
         """Tokens of all bags."""
         return int(self.offsets[-1])
+
+    @property
+    @abstractmethod
+    def memory(self) -> Any:
+        """An array in the memory in which the tokens lie; None where there is no array."""
 
     @abstractmethod
     def _rows(self, start: int, stop: int) -> npt.NDArray[Any]:
@@ -62,7 +74,8 @@ class Ragged:
         if checked:
             self._refuse_bad_numbers(tokens, first)
         scales = None if self._scales is None else self._scales[first:last]
-        return Bags(start, stop, tokens, scales, self.offsets[start : stop + 1] - first)
+        offsets = beside(tokens, self.offsets[start : stop + 1] - first)
+        return Bags(start, stop, tokens, scales, offsets)
 
     def chunks(self, n_bytes: int, most: int | None = None, checked: bool = True) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
@@ -79,11 +92,13 @@ class Ragged:
     def picked(self, ids: I64) -> tuple[Bags, I64]:
         """Bags among which are those of these numbers, and their places there."""
         parts = [self.bags(i, i + 1) for i in ids.tolist()]
-        tokens = [part.tokens for part in parts] or [np.empty((0, self.dim), np.float32)]
+        none = module_of(self.memory).empty((0, self.dim), np.float32)
+        tokens = np.concatenate([part.tokens for part in parts] or [none])
         scales = [part.scales for part in parts if part.scales is not None]
-        offsets = offsets_of(np.diff(self.offsets)[ids])
+        offsets = offsets_of(np.diff(self.offsets)[on_host(ids)])
         joined = np.concatenate(scales) if scales else None
-        return Bags(0, len(ids), np.concatenate(tokens), joined, offsets), np.arange(len(ids))
+        bags = Bags(0, len(ids), tokens, joined, beside(tokens, offsets))
+        return bags, beside(tokens, np.arange(len(ids)))
 
     def refuse_bad(self, chunk: Bags) -> None:
         """Tell the first bad token of a chunk that was not checked."""
@@ -108,6 +123,11 @@ class Flat(Ragged):
         self._tokens = tokens
 
     @property
+    def memory(self) -> Any:
+        """The tokens."""
+        return self._tokens
+
+    @property
     def readable(self) -> bool:
         """Whether kernels can read all tokens where they are."""
         return _token_rows.in_layout(self._tokens)
@@ -123,11 +143,27 @@ class Flat(Ragged):
         if not self.readable:
             return super().picked(ids)
         tokens = _token_rows.layout(self._tokens)
-        if not self.trusted:
+        if holds(tokens):
+            self._refuse_bad_bags(tokens, on_host(ids))
+        elif not self.trusted:
             for i in ids.tolist():
                 first = int(self.offsets[i])
                 self._refuse_bad_numbers(tokens[first : self.offsets[i + 1]], first)
-        return Bags(0, len(self), tokens, self._scales, self.offsets), ids
+        return Bags(0, len(self), tokens, self._scales, beside(tokens, self.offsets)), ids
+
+    def _refuse_bad_bags(self, tokens: Tokens, ids: I64) -> None:
+        """Tell the first bad token of these bags, by few looks: a GPU has to be waited for."""
+        if tokens.dtype == np.int8:
+            return
+        ends = offsets_of(np.diff(self.offsets)[ids])
+        rows = np.repeat(self.offsets[ids] - ends[:-1], np.diff(ends)) + np.arange(ends[-1])
+        step = max(1, _CHECKED // self.dim)
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            bad = _token_rows.first_beyond(tokens[beside(tokens, some)])
+            if bad >= 0:
+                row = int(some[bad])
+                self._refuse_bad_numbers(tokens[row : row + 1], row)
 
 
 class Listed(Ragged):
@@ -138,6 +174,11 @@ class Listed(Ragged):
     ) -> None:
         super().__init__(name, offsets_of([len(array) for array in arrays]), dim, scales)
         self._arrays = arrays
+
+    @property
+    def memory(self) -> Any:
+        """The first array."""
+        return self._arrays[0] if self._arrays else None
 
     def _rows(self, start: int, stop: int) -> npt.NDArray[Any]:
         some = self._arrays[start:stop]
@@ -150,9 +191,15 @@ class Padded(Ragged):
     def __init__(
         self, name: str, array: npt.NDArray[Any], lengths: I64, scales: F32 | None = None
     ) -> None:
-        self._array, self._used = array, np.arange(array.shape[1]) < lengths[:, None]
+        self._array = array
+        self._used = beside(array, np.arange(array.shape[1]) < lengths[:, None])
         flat = None if scales is None else scales[self._used]
         super().__init__(name, offsets_of(lengths), array.shape[2], flat)
+
+    @property
+    def memory(self) -> Any:
+        """The padded tokens."""
+        return self._array
 
     def _rows(self, start: int, stop: int) -> npt.NDArray[Any]:
         rows: npt.NDArray[Any] = self._array[start:stop][self._used[start:stop]]

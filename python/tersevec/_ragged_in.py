@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _arrays, _check
-from tersevec._arrays import describe
+from tersevec._arrays import describe, on_host
+from tersevec._cuda._device import holds
 from tersevec._kernels import I64, ArrayIn
 from tersevec._ragged import Flat, Listed, Padded, Ragged
 from tersevec._token_rows import MOST_DIMENSIONS, checked_scales, token_array
@@ -23,8 +24,9 @@ def ragged(
     lengths: ArrayIn = None,
     scales: ArrayIn = None,
     dim: int | None = None,
+    device: bool = False,
 ) -> Ragged:
-    """Bags of tokens, of `dim` dimensions where that is known.
+    """Bags of tokens, of `dim` dimensions where that is known; in CUDA memory too with `device`.
 
     Parameters
     ----------
@@ -36,21 +38,25 @@ def ragged(
     lengths : integers (bags,), optional
     scales : floats, optional
         For int8, one for each token: (tokens,), with padded tokens (bags, L).
+
+    Offsets and lengths are copied to the host, and may lie there with tokens in CUDA memory.
     """
     if isinstance(x, Ragged):
         _refuse_more(name, offsets, lengths, scales)
         _width(name, x.dim, x, dim)
         return x
     where = "offsets", "lengths"
-    if _is_pair(name, x):
+    if _is_pair(name, x, device):
         _refuse_more(name, offsets, lengths)
         x, extent = x
-        offsets, lengths = (None, extent) if _arrays.view(name, x).ndim == 3 else (extent, None)
+        offsets, lengths = extent, None
+        if _arrays.view(name, x, device=device).ndim == 3:
+            offsets, lengths = None, extent
         where = f"{name}[1] (offsets)", f"{name}[1] (lengths)"
-    elif isinstance(x, (list, tuple)) and not (len(x) and token_array(name, x[0]).ndim == 1):
+    elif isinstance(x, (list, tuple)) and not _is_rows(name, x, device):
         _refuse_more(name, offsets, lengths)
-        return _listed(name, x, scales, dim)
-    array = token_array(name, x)
+        return _listed(name, x, scales, dim, device)
+    array = token_array(name, x, device=device)
     if array.ndim == 3:
         return _padded(name, array, lengths, scales, dim, where[1])
     if array.ndim != 2:
@@ -64,16 +70,21 @@ def ragged(
     if offsets is None:
         bounds = np.array([0, len(array)], np.int64)
     else:
-        bounds = _checked_offsets(where[0], offsets, len(array))
+        bounds = _checked_offsets(where[0], offsets, array)
     return Flat(name, array, bounds, checked_scales("scales", scales, array, len(array)))
 
 
-def _is_pair(name: str, x: ArrayIn) -> bool:
+def _is_pair(name: str, x: ArrayIn, device: bool) -> bool:
     """Whether this is (tokens, offsets) or (padded tokens, lengths), not a tuple of two bags."""
     if not isinstance(x, tuple) or len(x) != 2:
         return False
-    second = _arrays.view(f"{name}[1]", x[1])
+    second = _arrays.view(f"{name}[1]", x[1], device=device)
     return second.ndim == 1 and second.dtype.kind in "iu"
+
+
+def _is_rows(name: str, x: Sequence[ArrayIn], device: bool) -> bool:
+    """Whether this lists the rows of one bag, not bags."""
+    return len(x) > 0 and token_array(name, x[0], device=device).ndim == 1
 
 
 def _refuse_more(name: str, *rest: ArrayIn) -> None:
@@ -93,12 +104,14 @@ def _shown(x: object) -> str:
     return repr(x) if isinstance(x, Ragged) else describe(x)
 
 
-def _listed(name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None) -> Ragged:
+def _listed(
+    name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None, device: bool
+) -> Ragged:
     if len(x) == 0:
         if dim is None:
             raise ValueError(f"{name}: expected at least one array in a list")
         return Listed(name, [], dim)
-    arrays = [token_array(f"{name}[{i}]", bag) for i, bag in enumerate(x)]
+    arrays = [token_array(f"{name}[{i}]", bag, device=device) for i, bag in enumerate(x)]
     first = arrays[0]
     for i, bag in enumerate(arrays):
         if bag.ndim != 2:
@@ -110,6 +123,8 @@ def _listed(name: str, x: Sequence[ArrayIn], scales: ArrayIn, dim: int | None) -
                 f"{name}[{i}]: expected the type of {name}[0], {describe(first)}, got "
                 f"{describe(bag)}"
             )
+        if holds(bag) != holds(first):
+            _arrays.in_one_memory(**{f"{name}[0]": first, f"{name}[{i}]": bag})
     _check.rows_within_limit(name, len(arrays))
     total = sum(len(bag) for bag in arrays)
     return Listed(name, arrays, first.shape[1], checked_scales("scales", scales, first, total))
@@ -131,7 +146,7 @@ def _padded(
             f"{describe(array)}"
         )
     _check.rows_within_limit(name, n)
-    counts = _integers(where, lengths, f"({n},)")
+    counts = _integers(where, lengths, f"({n},)", holds(array))
     if counts.shape != (n,):
         raise ValueError(f"{where}: expected integers of shape ({n},), got {describe(counts)}")
     bad = np.flatnonzero((counts < 0) | (counts > most))
@@ -143,8 +158,8 @@ def _padded(
     return Padded(name, array, counts, checked_scales("scales", scales, array, n, most))
 
 
-def _integers(name: str, x: ArrayIn, shape: str) -> I64:
-    array = _arrays.view(name, x)
+def _integers(name: str, x: ArrayIn, shape: str, device: bool) -> I64:
+    array = on_host(_arrays.view(name, x, device=device))
     if array.size == 0:  # an empty list has no type of its own
         return array.astype(np.int64)
     if array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
@@ -152,9 +167,9 @@ def _integers(name: str, x: ArrayIn, shape: str) -> I64:
     return np.ascontiguousarray(array, np.int64)
 
 
-def _checked_offsets(name: str, x: ArrayIn, n_tokens: int) -> I64:
+def _checked_offsets(name: str, x: ArrayIn, tokens: npt.NDArray[Any]) -> I64:
     """Where each bag begins, and the number of tokens: int64, from 0, not decreasing."""
-    offsets = _integers(name, x, "(bags + 1,)")
+    offsets = _integers(name, x, "(bags + 1,)", holds(tokens))
     if offsets.ndim != 1 or len(offsets) == 0:
         raise ValueError(f"{name}: expected integers of shape (bags + 1,), got {describe(offsets)}")
     _check.rows_within_limit(name, len(offsets) - 1)
@@ -167,9 +182,9 @@ def _checked_offsets(name: str, x: ArrayIn, n_tokens: int) -> I64:
             f"{name}: expected none below the one before, got {offsets[i + 1]} after {offsets[i]} "
             f"at {i + 1}"
         )
-    if offsets[-1] != n_tokens:
+    if offsets[-1] != len(tokens):
         raise ValueError(
-            f"{name}: expected the last one to be the number of tokens, {n_tokens}, got "
+            f"{name}: expected the last one to be the number of tokens, {len(tokens)}, got "
             f"{offsets[-1]}"
         )
     return offsets

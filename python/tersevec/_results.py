@@ -96,14 +96,18 @@ class ScaledInt8(NamedTuple):
     scales: F32
 
 
-def joined_hits(parts: list[tuple[I64, I64, F32]]) -> tuple[I64, I64, F32]:
-    """The hits of all queries from (offsets, indices, values) of some queries each."""
+def joined_hits(parts: list[tuple[I64, I64, F32]], queries: Any = None) -> tuple[I64, I64, F32]:
+    """The hits of all queries from (offsets, indices, values) of some queries each.
+
+    Where there are none, the results lie in the queries' memory.
+    """
     if len(parts) == 1:
         return parts[0]
-    ends = [np.zeros(1, np.int64)] if not parts else [parts[0][0][:1]]
+    if not parts:
+        xp = module_of(queries)
+        return xp.zeros(1, np.int64), xp.empty(0, np.int64), xp.empty(0, np.float32)
+    ends = [parts[0][0][:1]]
     for offsets, _, _ in parts:
         ends.append(offsets[1:] + ends[-1][-1])
-    if not parts:
-        return ends[0], np.empty(0, np.int64), np.empty(0, np.float32)
     indices, values = [part[1] for part in parts], [part[2] for part in parts]
     return np.concatenate(ends), np.concatenate(indices), np.concatenate(values)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tersevec import _backend
 from tersevec import _check as check
 from tersevec._arrays import BFLOAT16, describe, float_blocks, view
-from tersevec._types import F32
+from tersevec._types import F32, ArrayIn
 
 
 class SparseRows(NamedTuple):
@@ -52,7 +52,8 @@ def sparse_rows(name: str, x: Any, n_columns: int | None = None) -> SparseRows:
     return SparseRows(indptr, indices, _values(name, rows.data[:entries], indptr), shape[1])
 
 
-def _index(name: str, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _index(name: str, x: ArrayIn) -> npt.NDArray[Any]:
+    numbers = view(name, x)
     if numbers.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integer indices, got {describe(numbers)}")
     kept = numbers.dtype in (np.int32, np.int64)

@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from tersevec import _backend, _check
 from tersevec._blocked import BlockedCodes
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, U8, ArrayIn, Codes
 from tersevec._numpy.symdist_codes import BLOCK_CODES, block_shape
 
 _NUMBERS = 1 << 20  # numbers of codes that are worked on at once
+_DEVICE_NUMBERS = 1 << 26  # the same on a GPU
 
 
 def integers_of(numbers: U8, n_bits: int) -> npt.NDArray[np.int8]:
@@ -25,15 +27,16 @@ def integers_of(numbers: U8, n_bits: int) -> npt.NDArray[np.int8]:
 
 def inverse_lengths(codes: U8, m: int, n_bits: int) -> F32:
     """1 over the length of each code's integers: float32 (n,), rounded once."""
-    squares = np.square(2 * np.arange(2**n_bits) - (2**n_bits - 1)).astype(np.int32)
-    split = _backend.pick("symdist").split
-    inverse = np.empty(len(codes), np.float32)
-    step = max(1, _NUMBERS // m)
+    squares: Any = np.square(2 * np.arange(2**n_bits) - (2**n_bits - 1)).astype(np.int32)
+    split, xp = _backend.pick("symdist", codes).split, module_of(codes)
+    squares, inverse = xp.asarray(squares), xp.empty(len(codes), np.float32)
+    step = max(1, (_DEVICE_NUMBERS if holds(codes) else _NUMBERS) // m)
     for start in range(0, len(codes), step):
         numbers = split(codes[start : start + step], m, n_bits)
         sums = squares[numbers].sum(axis=1, dtype=np.int64)
-        inverse[start : start + step] = 1 / np.sqrt(sums.astype(np.float64))
-    return inverse
+        inverse[start : start + step] = (1 / np.sqrt(sums.astype(np.float64))).astype(np.float32)
+    lengths: F32 = inverse
+    return lengths
 
 
 class ScanCodes(BlockedCodes):
@@ -70,7 +73,8 @@ class ScanCodes(BlockedCodes):
 
     Notes
     -----
-    The codes are copied. A quantiser's `pack` makes one without repeating the numbers.
+    The codes are copied, in the memory that they lie in: those of CuPy arrays stay on the GPU. A
+    quantiser's `pack` makes one without repeating the numbers.
 
     Examples
     --------
@@ -130,7 +134,8 @@ class ScanCodes(BlockedCodes):
 
     def _floats_in_use(self, n: int) -> F32:
         used: F32 = self._floats[:, :n]
-        used.flags.writeable = False
+        if not holds(used):
+            used.flags.writeable = False
         return used
 
     def _floats_of(self, codes: U8) -> F32:
@@ -139,15 +144,20 @@ class ScanCodes(BlockedCodes):
 
     def _write(self, codes: U8, blocks: Codes, start: int) -> None:
         bits = codes[:, : self._code_bytes]
-        _backend.pick("symdist").pack(bits, blocks, self._m, self._n_bits, start)
+        _backend.pick("symdist", blocks).pack(bits, blocks, self._m, self._n_bits, start)
         self._floats[:, start : start + len(codes)] = self._floats_of(codes)
 
     def _read(self, blocks: Codes, n: int) -> U8:
-        return _backend.pick("symdist").unpack(blocks, n, self._m, self._n_bits)
+        return _backend.pick("symdist", blocks).unpack(blocks, n, self._m, self._n_bits)
+
+    def _move(self, like: U8) -> None:
+        super()._move(like)
+        self._floats = np.zeros_like(self._storage, np.float32, shape=self._floats.shape)
 
     def _grow(self, needed: int) -> None:
         super()._grow(needed)
-        larger = np.zeros((len(self._floats), BLOCK_CODES * len(self._storage)), np.float32)
+        shape = len(self._floats), BLOCK_CODES * len(self._storage)
+        larger = np.zeros_like(self._storage, np.float32, shape=shape)
         larger[:, : self._n] = self._floats[:, : self._n]
         self._floats = larger
 

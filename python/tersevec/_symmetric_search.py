@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from tersevec import _backend, _check, _threads
+from tersevec._arrays import in_one_memory
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I8, U8, ArrayIn
-from tersevec._results import RangeHits, TopK, joined_hits
+from tersevec._results import RangeHits, TopK, empty_topk, joined_hits
 from tersevec._symmetric_codes import ScanCodes, integers_of, inverse_lengths
 from tersevec._table_sums import float32_at_most
 
@@ -36,7 +38,7 @@ class SymmetricSearch:
             if (codes.n_components, codes.n_bits) != (m, n_bits):
                 raise ValueError(f"codes: expected ScanCodes of {m} x {n_bits} bits, got {codes!r}")
             return codes.scanned()
-        rows = _check.codes("codes", codes, self._code_bytes)
+        rows = _check.codes("codes", codes, self._code_bytes, device=True)
         return rows, len(rows), inverse_lengths(rows, m, n_bits)
 
     def _queries(self, q_codes: U8) -> Iterator[tuple[slice, I8, F32]]:
@@ -45,7 +47,7 @@ class SymmetricSearch:
         step = max(1, _QUERY_NUMBERS // m)
         for start in range(0, len(q_codes), step):
             rows = q_codes[start : start + step]
-            numbers = _backend.pick("symdist").split(rows, m, n_bits)
+            numbers = _backend.pick("symdist", rows).split(rows, m, n_bits)
             scales = inverse_lengths(rows, m, n_bits)
             yield slice(start, start + len(rows)), integers_of(numbers, n_bits), scales
 
@@ -59,13 +61,14 @@ class SymmetricSearch:
         """Every cosine of `q_codes` and `codes`: float32 (nq, n).
 
         `q_codes` are uint8 rows, `codes` such rows or `ScanCodes`; the values are those of `topk`,
-        to the last bit.
+        to the last bit. CuPy arrays too: then the result is one.
         """
         base, n, factors = self._searchable(codes)
-        rows = _check.codes("q_codes", q_codes, self._code_bytes)
+        rows = _check.codes("q_codes", q_codes, self._code_bytes, device=True)
+        in_one_memory(q_codes=rows, codes=base)
         count, n_bits = _threads.resolve(threads), self._code_shape[1]
-        result = np.empty((len(rows), n), np.float32)
-        scores = _backend.pick("symdist").scores
+        result: F32 = module_of(rows).empty((len(rows), n), np.float32)
+        scores = _backend.pick("symdist", rows).scores
         for part, queries, scales in self._queries(rows):
             result[part] = scores(queries, scales, base, n, n_bits, factors, count)
         return result
@@ -84,7 +87,8 @@ class SymmetricSearch:
         Parameters
         ----------
         q_codes : uint8 array, shape (nq, code bytes)
-            The queries' codes. Rows may be strided.
+            The queries' codes. Rows may be strided. CuPy arrays too: then the base and the mask
+            lie in CUDA memory, and so do the results.
         codes : ScanCodes, or uint8 array of shape (n, code bytes)
             The base; `n` may be 0. Rows may be strided.
         k : int
@@ -114,12 +118,13 @@ class SymmetricSearch:
         threads.
         """
         base, n, factors = self._searchable(codes)
-        rows = _check.codes("q_codes", q_codes, self._code_bytes)
+        rows = _check.codes("q_codes", q_codes, self._code_bytes, device=True)
         k = _check.positive("k", k)
-        allowed = _check.mask("mask", mask, n)
+        allowed = _check.mask("mask", mask, n, device=True)
+        in_one_memory(q_codes=rows, codes=base, mask=allowed)
         count, n_bits = _threads.resolve(threads), self._code_shape[1]
-        values, indices = np.empty((len(rows), k), np.float32), np.empty((len(rows), k), np.int64)
-        scan = _backend.pick("symdist").topk
+        values, indices = empty_topk(rows, k)
+        scan = _backend.pick("symdist", rows).topk
         for part, queries, scales in self._queries(rows):
             found = scan(queries, scales, base, n, n_bits, factors, k, allowed, count)
             values[part], indices[part] = found
@@ -140,12 +145,13 @@ class SymmetricSearch:
         of `topk`.
         """
         base, n, factors = self._searchable(codes)
-        rows = _check.codes("q_codes", q_codes, self._code_bytes)
+        rows = _check.codes("q_codes", q_codes, self._code_bytes, device=True)
         least = -float32_at_most(-_check.float_radius(radius))
-        allowed = _check.mask("mask", mask, n)
+        allowed = _check.mask("mask", mask, n, device=True)
+        in_one_memory(q_codes=rows, codes=base, mask=allowed)
         count, n_bits = _threads.resolve(threads), self._code_shape[1]
-        scan, parts = _backend.pick("symdist").range_search, []
+        scan, parts = _backend.pick("symdist", rows).range_search, []
         for _, queries, scales in self._queries(rows):
             given = (queries, scales, base, n, n_bits, factors, least, allowed, count)
             parts.append(scan(*given))
-        return RangeHits(*joined_hits(parts))
+        return RangeHits(*joined_hits(parts, rows))

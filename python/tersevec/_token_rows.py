@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tersevec import _arrays, _backend, _check
 from tersevec._arrays import BFLOAT16, FLOATS, describe
+from tersevec._cuda._device import holds, module_of
 from tersevec._kernels import F32, ArrayIn, Tokens
 
 MOST_DIMENSIONS = 1 << 16
@@ -16,11 +17,12 @@ LARGEST = 1e15  # numbers up to this cannot overflow a float32 score
 _BFLOAT16_MOST = int(np.float32(LARGEST).view(np.uint32)) >> 16
 _FLOAT16_MOST = 0x7BFF
 _BLOCK = 1 << 20  # numbers that are looked at at once
+_DEVICE_BLOCK = 1 << 26  # on a GPU, where every look is waited for
 
 
-def token_array(name: str, x: ArrayIn) -> npt.NDArray[Any]:
+def token_array(name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[Any]:
     """Any array of numbers that tokens may be made of, of any shape and strides."""
-    array = _arrays.view_floats(name, x)
+    array = _arrays.view_floats(name, x, device=device)
     if array.dtype not in FLOATS and array.dtype != np.int8:
         raise TypeError(
             f"{name}: expected float16, bfloat16, float32, float64, or int8 with scales, got "
@@ -38,13 +40,15 @@ def layout(rows: npt.NDArray[Any]) -> Tokens:
     """The rows as kernels read them; a copy only where it must be."""
     if rows.dtype == BFLOAT16:
         rows = rows["bfloat16"]
+    kept = np.float32 if rows.dtype == np.float64 else rows.dtype
     with np.errstate(over="ignore", under="ignore"):
-        return np.ascontiguousarray(rows, np.float32 if rows.dtype == np.float64 else rows.dtype)
+        tokens: Tokens = module_of(rows).ascontiguousarray(rows, kept)
+        return tokens
 
 
 def first_beyond(tokens: Tokens) -> int:
     """The first row of floats that holds NaN or a number beyond LARGEST, -1 if there is none."""
-    step = max(1, _BLOCK // tokens.shape[1])
+    step = max(1, (_DEVICE_BLOCK if holds(tokens) else _BLOCK) // tokens.shape[1])
     for start in range(0, len(tokens), step):
         block = tokens[start : start + step]
         if block.dtype == np.float32:
@@ -60,7 +64,7 @@ def _first_large(tokens: Tokens) -> int:
     """`first_beyond` of 16-bit floats, whose bits without the sign are in the numbers' order."""
     most = _FLOAT16_MOST if tokens.dtype == np.float16 else _BFLOAT16_MOST
     bits = tokens.view(np.uint16) & np.uint16(0x7FFF)
-    return -1 if bits.max(initial=0) <= most else int((bits > most).any(axis=1).argmax())
+    return -1 if int(bits.max()) <= most else int((bits > most).any(axis=1).argmax())
 
 
 def refuse(name: str, row: int, token: Tokens) -> None:
@@ -81,13 +85,14 @@ def checked_scales(name: str, x: ArrayIn, tokens: npt.NDArray[Any], *shape: int)
             f"{name}: expected floats of shape {shape} with int8 tokens, got None; `maxsim` takes "
             "them from maxsim_pack(..., scales=...)"
         )
-    array = _arrays.view_floats(name, x)
+    array = _arrays.view_floats(name, x, device=holds(tokens))
     if array.dtype not in FLOATS:
         raise TypeError(f"{name}: expected floats of shape {shape}, got {describe(array)}")
     if array.shape != shape:
         raise ValueError(f"{name}: expected floats of shape {shape}, got {describe(array)}")
+    _arrays.in_one_memory(**{name: array, "tokens": tokens})
     column = array.reshape(-1, 1)
-    numbers = np.empty(len(column), np.float32)
+    numbers: F32 = module_of(array).empty(len(column), np.float32)
     for start, block in _arrays.float_blocks(column):
         _check.finite(name, block, start, LARGEST / 128)
         numbers[start : start + len(block)] = block[:, 0]

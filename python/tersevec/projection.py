@@ -121,6 +121,7 @@ class SparseRandomProjection(Estimator):
         ----------
         X : array of floats or int8, scipy.sparse matrix, or packed bits, shape (n, n_features)
             Packed bits are uint8 (n, ceil(bits / 8)), as `tersevec.binary.pack_bits` writes them.
+            Dense CuPy arrays too.
         y : object
             Not used.
         bits : int, optional
@@ -131,7 +132,7 @@ class SparseRandomProjection(Estimator):
         TypeError, ValueError
             A parameter or X is not served.
         """
-        rows = projectable("X", X, bits=bits)
+        rows = projectable("X", X, bits=bits, device=True)
         n_features = rows.n_columns
         density = density_of(self.density, n_features**-0.5)
         matrix = ternary(
@@ -159,10 +160,11 @@ class SparseRandomProjection(Estimator):
     def transform(self, X: ArrayIn, *, bits: int | None = None, threads: int | None = None) -> F32:
         """The projected rows, float32 (n, n_components_).
 
-        X and `bits` as in `fit`; a ValueError names the row that holds NaN or infinity.
+        X and `bits` as in `fit`; a ValueError names the row that holds NaN or infinity. Of dense
+        CuPy arrays the result is one too; to find such rows, the host waits for the device.
         """
         projector, count = self._fitted(), _threads.resolve(threads)
-        return projector(projectable("X", X, self._features, bits), count)
+        return projector(projectable("X", X, self._features, bits, device=True), count)
 
     def fit_transform(
         self,
