@@ -27,7 +27,8 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801 (CuPy's name)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        return {"shape": self.shape, "typestr": self.dtype.str, "version": 3}
+        data = self.plain.ctypes.data, False
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": data, "version": 3}
 
     def __array__(self, *arguments: Any, **named: Any) -> np.ndarray:
         raise TypeError("implicit conversion to a NumPy array; use .get()")

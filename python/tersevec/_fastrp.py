@@ -13,6 +13,8 @@ from tersevec import _check as check
 from tersevec import _fastrp_first as first_rows
 from tersevec import _fastrp_steps as steps
 from tersevec import _threads
+from tersevec._arrays import in_one_memory
+from tersevec._cuda._device import holds
 from tersevec._estimator import Estimator, NotFittedError, random_generator
 from tersevec._fastrp_input import in_order_of, new_rows, node_ids, result_array
 from tersevec._fastrp_plan import feature_columns, number, plan_of, result_dtype
@@ -75,8 +77,10 @@ class FastRP(Estimator):
     A node without edges gets a row of zeros unless E_0 counts or there are self loops; a warning
     tells how many there are. The same bytes come out on every backend, CPU level and number of
     threads, but with `whiten_every` and `standardize`, which use NumPy's linear algebra. Memory:
-    the result and two states. After Chen et al., "Fast and accurate network embeddings via very
-    sparse random projection", 2019; `gds` and `paper` take the parameters of others.
+    the result and two states. With CuPy arrays the host waits for the device, adds the weights of
+    each row, and takes the powers of degrees. After Chen et al., "Fast and accurate network
+    embeddings via very sparse random projection", 2019; `gds` and `paper` take the parameters of
+    others.
 
     Examples
     --------
@@ -180,7 +184,8 @@ class FastRP(Estimator):
         adjacency : scipy.sparse matrix, edge index, (edges, weights), graph, or table
             Square CSR, CSC or COO; integers (2, m) of sources and targets, alone or with weights; a
             NetworkX or igraph graph; an Arrow table of edges. An edge i -> j has i average over j;
-            an undirected one is listed both ways. Weights are finite and at least 0.
+            an undirected one is listed both ways. Weights are finite and at least 0. A matrix of
+            ``cupyx.scipy.sparse`` too: then the result is a CuPy array, as all arguments are.
         node_features : array of floats or int8, or scipy.sparse matrix, (n_nodes, k), optional
             Attributes for `feature_ratio` of the columns.
         ids : array of integers, shape (n_nodes,), optional
@@ -202,12 +207,18 @@ class FastRP(Estimator):
         """
         plan, dtype, count = plan_of(self), result_dtype(self.dtype), _threads.resolve(threads)
         d = check.positive("n_components", self.n_components, check.SUBSPACE_LIMIT)
-        graph = as_graph(adjacency, n_nodes=n_nodes)
-        keys = node_ids(ids, graph.n_nodes)
+        graph = as_graph(adjacency, n_nodes=n_nodes, device=True)
+        there = graph.indptr
+        if holds(there) and (plan.whiten_every or self.standardize):
+            raise TypeError(
+                "adjacency: lies in CUDA memory, where whiten_every and standardize have no "
+                "kernels; copy it to the host first, with .get()"
+            )
+        keys = node_ids(ids, graph)
         if ids is not None:
             graph = in_order_of(graph, keys)
-        result = result_array(out, graph.n_nodes, d, dtype)
-        total = result if dtype == np.float32 else aligned(result.shape, np.float32)
+        result = result_array(out, graph.n_nodes, d, dtype, there)
+        total = result if dtype == np.float32 else aligned((graph.n_nodes, d), np.float32, there)
         degree = steps.degrees(graph, plan.self_loops)
         memory = Memory(len(keys), row_bytes(d, plan.state), plan.first_sum, total)
         first = self._first(d, degree, keys, node_features, memory, count)
@@ -218,9 +229,10 @@ class FastRP(Estimator):
         if total is not result:
             result[...] = total
         self.embedding_ = result
-        if plan.self_weight == 0 and not degree.all():
+        lonely = int((degree == 0).sum()) if plan.self_weight == 0 else 0
+        if lonely:
             warnings.warn(
-                f"{(degree == 0).sum()} of {len(degree)} nodes have no neighbours: their rows are "
+                f"{lonely} of {len(degree)} nodes have no neighbours: their rows are "
                 "zero; self_weight, or self_loops=True, gives them vectors",
                 UserWarning,
                 stacklevel=2,
@@ -244,7 +256,8 @@ class FastRP(Estimator):
         rng = random_generator(self.random_state)
         if node_features is None:
             return first_rows.random_first(ternary(d, density, rng), ids, power, memory, threads)
-        features = projectable("node_features", node_features)
+        features = projectable("node_features", node_features, device=holds(ids))
+        in_one_memory(node_features=features.memory, adjacency=ids)
         if features.n_rows != len(ids):
             raise ValueError(
                 f"node_features: expected {len(ids)} rows, one for each node, got {features.n_rows}"
@@ -266,12 +279,13 @@ class FastRP(Estimator):
         """New nodes from the fitted ones that are their neighbours: weighted means of embeddings.
 
         `adjacency` is a ``scipy.sparse`` matrix (n_new, n_nodes), or edges from new nodes, numbered
-        from 0, to fitted ones. A node without neighbours gets zeros.
+        from 0, to fitted ones. A node without neighbours gets zeros. Where the embedding is a CuPy
+        array, the matrix is one of ``cupyx.scipy.sparse``.
         """
         if "embedding_" not in self.__dict__:
             raise NotFittedError("this FastRP has no embedding yet: call fit_transform first")
         known, count = self.embedding_, _threads.resolve(threads)
-        rows = new_rows(adjacency, len(known))
-        held = Held.empty(len(known), known.shape[1], "float32")
+        rows = new_rows(adjacency, known)
+        held = Held.empty(len(known), known.shape[1], "float32", like=known)
         held.values[:, : held.d], held.values[:, held.d :] = known, 0
         return steps.averages(rows, held, count).astype(known.dtype, copy=False)

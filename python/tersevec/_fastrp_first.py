@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tersevec._arrays import beside, on_host
+from tersevec._cuda._device import holds, module_of
 from tersevec._held import Held, Memory
 from tersevec._projection_rows import DenseRows, Projector
 from tersevec._sparse_rows import SparseRows
@@ -14,6 +16,7 @@ from tersevec._ternary import Ternary
 from tersevec._types import F32, F64, I64
 
 _BLOCK = 1 << 20  # numbers
+_DEVICE_BLOCK = 1 << 26  # the same on a GPU
 
 
 class First(NamedTuple):
@@ -24,9 +27,13 @@ class First(NamedTuple):
 
 
 def powers(degree: F64, strength: float) -> F64 | None:
-    """Degrees to a power, nodes without edges as if they had one; None for ones."""
+    """Degrees to a power, nodes without edges as if they had one; None for ones.
+
+    On the host, whose powers are the same wherever the graph lies.
+    """
     if strength == 0:
         return None
+    degree = on_host(degree)
     with np.errstate(over="ignore", under="ignore"):
         found: F64 = np.where(degree > 0, degree, 1.0) ** strength
     if len(found) and not 0 < found.min() <= found.max() < np.inf:
@@ -41,7 +48,7 @@ def random_first(
     unit, scales = matrix.scale(matrix.n_columns), None
     if power is not None and len(power):
         unit *= float(power.max())
-        scales = (power / power.max()).astype(np.float32)
+        scales = beside(ids, (power / power.max()).astype(np.float32))
     signs = memory.of(0)[: len(ids) * matrix.width].view(np.int8).reshape(-1, matrix.width)
     matrix.write(ids, signs, threads)
     return First(Held(signs, scales, matrix.n_columns), unit)
@@ -64,19 +71,19 @@ def featured_first(
     n_random, unit = matrix.n_columns, matrix.scale(d)
 
     def blocks() -> Iterator[tuple[Held, F32]]:
-        step = max(1, _BLOCK // d)
+        step = max(1, (_DEVICE_BLOCK if holds(ids) else _BLOCK) // d)
         for start in range(0, len(ids), step):
             rows = slice(start, start + step)
-            block = np.empty((len(ids[rows]), d), np.float32)
+            block: F32 = module_of(ids).empty((len(ids[rows]), d), np.float32)
             if n_random:
                 block[:, :n_random] = matrix.rows(ids[rows], threads)[:, :n_random]
                 block[:, :n_random] *= np.float32(unit)
             block[:, n_random:] = projected[rows]
             if power is not None:
-                block *= power[rows, None].astype(np.float32)
+                block *= beside(ids, power[rows, None].astype(np.float32))
             yield held.part(rows), block
 
-    most = max((float(np.abs(block).max(initial=0.0)) for _, block in blocks()), default=0.0)
+    most = max((float(abs(block).max()) for _, block in blocks()), default=0.0)
     lift = 2.0 ** -np.ceil(np.log2(most)) if most > 0 else 1.0  # to at most 1: halves go to 65504
     for part, block in blocks():
         block *= np.float32(lift)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tersevec import _backend
+from tersevec._arrays import beside, on_host
+from tersevec._cuda._device import module_of
 from tersevec._fastrp_first import First
 from tersevec._graph_input import Graph
 from tersevec._held import Held, Memory
@@ -47,23 +49,30 @@ class Plan(NamedTuple):
 
 
 def degrees(graph: Graph, self_loops: bool) -> F64:
-    """The weight of each node's edges."""
-    starts = graph.indptr
+    """The weight of each node's edges; weights are added on the host, wherever the graph lies."""
     if graph.weights is None:
-        total = np.diff(starts).astype(np.float64)
+        total: F64 = np.diff(graph.indptr).astype(np.float64)
     else:
-        total = np.zeros(graph.n_nodes)
+        starts, sums = on_host(graph.indptr), np.zeros(graph.n_nodes)
         there = starts[1:] > starts[:-1]
         if there.any():
-            total[there] = np.add.reduceat(graph.weights, starts[:-1][there], dtype=np.float64)
+            weights = on_host(graph.weights)
+            sums[there] = np.add.reduceat(weights, starts[:-1][there], dtype=np.float64)
+        total = beside(graph.indptr, sums)
     total[np.abs(total) < _LEAST_DEGREE] = 0
-    if total.max(initial=0.0) > _MOST_DEGREE:
+    if len(total) > 0 and total.max() > _MOST_DEGREE:
         row = int(total.argmax())
         raise ValueError(
             f"adjacency: expected weights of a row that add up to at most {_MOST_DEGREE:g}, got "
-            f"{total[row]:.3g} in row {row}; scale them down, which changes no mean"
+            f"{float(total[row]):.3g} in row {row}; scale them down, which changes no mean"
         )
     return total + 1.0 if self_loops else total
+
+
+def _inverse(degree: F64) -> F64:
+    """1 over each degree, 0 where that is 0."""
+    there = degree > 0
+    return np.where(there, 1.0 / np.where(there, degree, 1.0), 0.0)
 
 
 def propagate(
@@ -77,8 +86,7 @@ def propagate(
     moved: Callable[[int], object],
 ) -> None:
     """Writes the weighted sum of E_0, E_1, ... into `out`."""
-    kernels = _backend.pick("sparseproj")
-    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    kernels, inverse = _backend.pick("sparseproj", out), _inverse(degree)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
     for step, next_weight in enumerate(plan.weights, 1):
@@ -129,8 +137,7 @@ def _add_held(
 
 def averages(graph: Graph, known: Held, threads: int) -> F32:
     """The weighted mean of each row's known rows; 0 for a row without entries."""
-    degree = degrees(graph, False)
-    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    inverse = _inverse(degrees(graph, False))
     return spmm(graph, known, inverse.astype(np.float32), None, threads)
 
 
@@ -138,8 +145,9 @@ def spmm(
     graph: Graph | SparseRows, x: Held, row_scales: F32 | None, out: F32 | None, threads: int
 ) -> F32:
     """Sparse rows times held rows, each scaled."""
-    total = np.empty((len(graph.indptr) - 1, x.d), np.float32) if out is None else out
-    _backend.pick("sparseproj").propagate(
+    shape = len(graph.indptr) - 1, x.d
+    total: F32 = module_of(graph.indptr).empty(shape, np.float32) if out is None else out
+    _backend.pick("sparseproj", total).propagate(
         graph.indptr,
         graph.indices,
         graph[2],

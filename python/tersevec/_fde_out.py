@@ -36,18 +36,19 @@ def results(
                 f"{_arrays.describe(out)}"
             )
         return (
-            _writable("out[0]", out[0], wanted, shape, xp.ndarray),
-            _writable("out[1]", out[1], np.dtype(np.float32), shape[:1], xp.ndarray),
+            _writable("out[0]", out[0], wanted, shape, memory),
+            _writable("out[1]", out[1], np.dtype(np.float32), shape[:1], memory),
         )
-    return _writable("out", out, wanted, shape, xp.ndarray), None
+    return _writable("out", out, wanted, shape, memory), None
 
 
 def _writable(
-    name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...], kind: type[Any]
+    name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...], memory: Any
 ) -> npt.NDArray[Any]:
     """The caller's array, if kernels can write it."""
     expected = f"{name}: expected a writable, C-contiguous array of {dtype} and shape {shape}"
-    if not isinstance(x, kind) or x.dtype != dtype:
+    _arrays.in_one_memory(**{name: x, "tokens": memory})
+    if not isinstance(x, module_of(memory).ndarray) or x.dtype != dtype:
         raise TypeError(f"{expected}, got {_arrays.describe(x)}")
     writable = holds(x) or x.flags.writeable  # CuPy's arrays are
     if x.shape != shape or not x.flags.c_contiguous or not writable:

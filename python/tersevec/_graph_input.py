@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _check as check
-from tersevec._arrays import BFLOAT16, describe, float_blocks, view
+from tersevec._arrays import BFLOAT16, describe, float_blocks, in_one_memory, on_host, view
+from tersevec._cuda._device import holds, module_of
 from tersevec._edges import Edges, read_edges
 from tersevec._types import F32, I64, ArrayIn
 
@@ -24,7 +25,7 @@ class Graph(NamedTuple):
 
     `indptr` (n_nodes + 1,) and `indices` (entries,) are int32 or int64, each for itself; `weights`
     are float32 (entries,), finite and at least 0, or None where all are 1. A neighbour that stands
-    in a row twice counts twice.
+    in a row twice counts twice. All lie in one memory.
     """
 
     indptr: Integers
@@ -37,7 +38,7 @@ class Graph(NamedTuple):
         return len(self.indptr) - 1
 
 
-def as_graph(adjacency: Any, *, n_nodes: int | None = None) -> Graph:
+def as_graph(adjacency: Any, *, n_nodes: int | None = None, device: bool = False) -> Graph:
     """`adjacency` as checked sparse rows: an edge i -> j makes j a neighbour in row i.
 
     - A square ``scipy.sparse`` matrix or array; CSR passes without a copy of its indices.
@@ -48,6 +49,8 @@ def as_graph(adjacency: Any, *, n_nodes: int | None = None) -> Graph:
       their attribute "weight" is used if there is one.
     - An Arrow table with integer columns "source" and "target", and "weight" if edges have some.
 
+    With `device`, compressed rows may lie in CUDA memory, such as those of ``cupyx.scipy.sparse``.
+
     Repeated edges add up. Dense matrices are refused: a small one looks like an edge index.
 
     >>> as_graph([[0, 0, 2], [1, 2, 1]]).indptr
@@ -56,14 +59,13 @@ def as_graph(adjacency: Any, *, n_nodes: int | None = None) -> Graph:
     expected = None if n_nodes is None else check.positive("n_nodes", n_nodes)
     if isinstance(adjacency, Graph):
         graph = adjacency
-    elif hasattr(adjacency, "tocsr") and hasattr(adjacency, "shape"):
+    elif is_matrix(adjacency):
         shape = tuple(adjacency.shape)
         if len(shape) != 2 or shape[0] != shape[1]:
             raise ValueError(
                 f"adjacency: expected a square matrix, got {describe(adjacency)} {shape}"
             )
-        rows = adjacency.tocsr()  # CSR gives itself
-        graph = csr_graph(rows.indptr, rows.indices, rows.data)
+        graph = csr_graph(*compressed(adjacency), device=device)
     else:
         graph = edge_graph(read_edges(adjacency), expected)
     if expected not in (None, graph.n_nodes):
@@ -71,14 +73,32 @@ def as_graph(adjacency: Any, *, n_nodes: int | None = None) -> Graph:
     return graph
 
 
+def is_matrix(x: object) -> bool:
+    """Whether this is a sparse matrix, or has the three arrays of compressed rows on a GPU."""
+    sparse = hasattr(x, "tocsr") or (hasattr(x, "indices") and holds(getattr(x, "indptr", None)))
+    return sparse and hasattr(x, "shape")
+
+
+def compressed(matrix: Any) -> tuple[ArrayIn, ArrayIn, ArrayIn]:
+    """The three arrays of its compressed rows; CSR gives itself."""
+    rows = matrix.tocsr() if hasattr(matrix, "tocsr") else matrix
+    return rows.indptr, rows.indices, rows.data
+
+
 def csr_graph(
-    indptr: ArrayIn, indices: ArrayIn, weights: ArrayIn = None, *, n_columns: int | None = None
+    indptr: ArrayIn,
+    indices: ArrayIn,
+    weights: ArrayIn = None,
+    *,
+    n_columns: int | None = None,
+    device: bool = False,
 ) -> Graph:
     """The graph of three CSR arrays, checked; index arrays of int32 and int64 are not copied.
 
     Neighbours are below the number of rows, or below `n_columns`.
     """
-    starts, targets = view("adjacency's indptr", indptr), view("adjacency's indices", indices)
+    starts = view("adjacency's indptr", indptr, device=device)
+    targets = view("adjacency's indices", indices, device=device)
     for name, numbers in (("indptr", starts), ("indices", targets)):
         if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
             raise TypeError(
@@ -93,12 +113,17 @@ def csr_graph(
             f"got {entries}"
         )
     _check_size(len(starts) - 1)
-    values = _weights(weights, len(targets))
+    values = _weights(weights, len(targets), device)
+    in_one_memory(**{"indptr": starts, "indices": targets, "weights": values})
     values = None if values is None else values[:entries]
     targets = targets[:entries]  # SciPy may keep spare room behind the last row
     _check_numbers(targets, len(starts) - 1 if n_columns is None else n_columns)
-    used = _checked(values, targets, lambda at: int(np.searchsorted(starts, at, side="right")) - 1)
+    used = _checked(values, targets, lambda at: _row_of(starts, at))
     return Graph(_as_index(starts), _as_index(targets), used)
+
+
+def _row_of(starts: Integers, at: int) -> int:
+    return int(np.searchsorted(on_host(starts), at, side="right")) - 1
 
 
 def edge_graph(edges: Edges, n_nodes: int | None = None) -> Graph:
@@ -134,7 +159,10 @@ def _stable_order(keys: I64, n: int) -> I64:
 def _as_index(numbers: Integers) -> Integers:
     """int32 and int64 as they are, unless kernels could not walk them."""
     kept = numbers.dtype in (np.int32, np.int64)
-    return np.ascontiguousarray(numbers, numbers.dtype if kept else np.int64)
+    index: Integers = module_of(numbers).ascontiguousarray(
+        numbers, numbers.dtype if kept else np.int64
+    )
+    return index
 
 
 def _check_size(n: int) -> None:
@@ -155,11 +183,11 @@ def _check_numbers(nodes: Integers, n: int) -> None:
             )
 
 
-def _weights(weights: ArrayIn, count: int) -> F32 | None:
+def _weights(weights: ArrayIn, count: int, device: bool = False) -> F32 | None:
     """One float32 for each edge, still to be checked; None stands for ones."""
     if weights is None:
         return None
-    values = view("adjacency's weights", weights)
+    values = view("adjacency's weights", weights, device=device)
     if values.dtype.kind not in "biuf" and values.dtype != BFLOAT16:
         raise TypeError(f"adjacency's weights: expected real numbers, got {describe(values)}")
     if values.shape != (count,):
@@ -181,9 +209,10 @@ def _checked(values: F32 | None, targets: Integers, source: Callable[[int], int]
     if low >= 0 and high <= check.FLOAT32_MAX:
         return None if low == high == 1 else values
     at = int(np.flatnonzero(~((values >= 0) & (values <= check.FLOAT32_MAX)))[0])
-    beyond = ", or a number beyond float32," if np.isinf(values[at]) else ""
-    shown = "NaN" if np.isnan(values[at]) else f"{values[at]:.6g}"
+    value = float(values[at])
+    beyond = ", or a number beyond float32," if np.isinf(value) else ""
+    shown = "NaN" if np.isnan(value) else f"{value:.6g}"
     raise ValueError(
         f"adjacency: expected finite weights of at least 0, got {shown}{beyond} on the edge "
-        f"{source(at)} -> {targets[at]}"
+        f"{source(at)} -> {int(targets[at])}"
     )

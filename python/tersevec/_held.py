@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec import _backend
+from tersevec._cuda._device import holds, module_of
 from tersevec._types import F32, U8
 
 STATES = ("float16", "float32", "int8")
@@ -17,10 +18,20 @@ GROUP = 16  # columns
 _SIGNS = 64  # columns of a random matrix come in such groups
 _LINE = 64  # bytes
 _BLOCK = 1 << 20  # floats of rows that are widened at once
+_DEVICE_BLOCK = 1 << 26  # the same on a GPU
+_WORD = 16  # bytes that its kernels read at once
 
 
-def aligned(shape: tuple[int, int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An array whose first number begins a cache line; numbers are whatever was there."""
+def aligned(
+    shape: tuple[int, int], dtype: npt.DTypeLike, like: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """An array whose first number begins a cache line; numbers are whatever was there.
+
+    In the memory that `like` lies in; CuPy aligns its own.
+    """
+    if holds(like):
+        there: npt.NDArray[Any] = module_of(like).empty(shape, dtype)
+        return there
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + _LINE, np.uint8)
     start = -memory.ctypes.data % _LINE
@@ -40,12 +51,19 @@ class Held:
         self.values, self.scales, self.d = values, scales, d
 
     @classmethod
-    def empty(cls, n: int, d: int, state: str, memory: U8 | None = None) -> Held:
-        """Rows to be written, all columns of them, in memory that is large enough."""
+    def empty(
+        cls,
+        n: int,
+        d: int,
+        state: str,
+        memory: U8 | None = None,
+        like: npt.NDArray[Any] | None = None,
+    ) -> Held:
+        """Rows to be written, all columns of them, in memory that is large enough, or like that."""
         shape = n, -(-d // GROUP) * GROUP
         kept = np.dtype(_KEPT[state])
-        values = aligned(shape, kept) if memory is None else _placed(memory, shape, kept)
-        return cls(values, np.empty(n, np.float32) if state == "int8" else None, d)
+        values = aligned(shape, kept, like) if memory is None else _placed(memory, shape, kept)
+        return cls(values, module_of(values).empty(n, np.float32) if state == "int8" else None, d)
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -58,8 +76,8 @@ class Held:
 
     def blocks(self, *, normalize: bool, threads: int) -> Iterator[tuple[Held, slice, F32]]:
         """Few rows at once: themselves, which, and as floats or as unit rows."""
-        step = max(1, _BLOCK // self.values.shape[1])
-        kernels = _backend.pick("sparseproj")
+        step = max(1, (_DEVICE_BLOCK if holds(self.values) else _BLOCK) // self.values.shape[1])
+        kernels = _backend.pick("sparseproj", self.values)
         for start in range(0, len(self), step):
             rows = slice(start, min(start + step, len(self)))
             part = self.part(rows)
@@ -67,7 +85,7 @@ class Held:
 
     def write(self, floats: F32, threads: int) -> None:
         """Hold these rows from now on."""
-        _backend.pick("sparseproj").narrow(floats, self.values, self.scales, threads)
+        _backend.pick("sparseproj", floats).narrow(floats, self.values, self.scales, threads)
 
 
 def row_bytes(d: int, state: str) -> int:
@@ -87,7 +105,9 @@ class Memory:
         """Room for n rows of at most so many bytes."""
         self._n_bytes, self._shape, self._first = n * row_bytes, (n, row_bytes), first
         self._regions: dict[str, U8] = {}
-        if type(out) is np.ndarray and out.flags.c_contiguous and out.nbytes >= self._n_bytes:
+        self._like = out
+        plain = _is_aligned(out) if holds(out) else type(out) is np.ndarray
+        if plain and out.flags.c_contiguous and out.nbytes >= self._n_bytes:
             self._regions["result"] = out.reshape(-1).view(np.uint8)
 
     def of(self, i: int) -> U8:
@@ -96,5 +116,10 @@ class Memory:
         other = "result" if from_first < 0 and "result" in self._regions else "other"
         name = other if from_first % 2 == 0 else "one"
         if name not in self._regions:
-            self._regions[name] = aligned(self._shape, np.uint8).reshape(-1)
+            self._regions[name] = aligned(self._shape, np.uint8, self._like).reshape(-1)
         return self._regions[name]
+
+
+def _is_aligned(array: Any) -> bool:
+    """Whether kernels on a GPU can read whole words from the first number on."""
+    return int(array.__cuda_array_interface__["data"][0]) % _WORD == 0

@@ -33,6 +33,11 @@ class DenseRows(NamedTuple):
         return len(self.array)
 
     @property
+    def memory(self) -> npt.NDArray[Any]:
+        """An array in the memory in which the rows lie."""
+        return self.array
+
+    @property
     def n_columns(self) -> int:
         """The number of dimensions."""
         return int(self.array.shape[1]) if self.bits is None else self.bits

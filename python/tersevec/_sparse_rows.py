@@ -26,6 +26,11 @@ class SparseRows(NamedTuple):
         """The number of rows."""
         return len(self.indptr) - 1
 
+    @property
+    def memory(self) -> npt.NDArray[Any]:
+        """An array in the memory in which the rows lie."""
+        return self.indptr
+
 
 def is_sparse(x: object) -> bool:
     """Whether this is a matrix of ``scipy.sparse``, which is not imported."""

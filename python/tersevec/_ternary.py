@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tersevec import _backend
+from tersevec._cuda._device import module_of
 from tersevec._types import F64, I8, I32, I64
 
 _STEPS = 1 << 15  # densities are whole multiples of 1 / _STEPS
@@ -38,13 +39,13 @@ class Ternary(NamedTuple):
 
     def rows(self, ids: I64, threads: int) -> I8:
         """The rows of these numbers, padded by zeros to whole groups of columns."""
-        out = np.empty((len(ids), self.width), np.int8)
+        out: I8 = module_of(ids).empty((len(ids), self.width), np.int8)
         self.write(ids, out, threads)
         return out
 
     def write(self, ids: I64, out: I8, threads: int) -> None:
         """`rows` into memory that is there."""
-        kernels = _backend.pick("sparseproj")
+        kernels = _backend.pick("sparseproj", out)
         kernels.ternary(ids, self.n_columns, self.seed, self.threshold, out, threads)
 
     def lists(self, n_rows: int, threads: int) -> TernaryLists:
