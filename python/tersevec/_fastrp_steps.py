@@ -66,6 +66,12 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
     return total + 1.0 if self_loops else total
 
 
+def inverse_of(degree: F64) -> F64:
+    """One divided by each degree, 0 for those that are 0."""
+    found: F64 = (degree > 0) / np.maximum(degree, _LEAST_DEGREE)
+    return found
+
+
 def propagate(
     graph: Graph,
     degree: F64,
@@ -78,7 +84,7 @@ def propagate(
 ) -> None:
     """Writes the weighted sum of E_0, E_1, ... into `out`."""
     kernels = _backend.pick("sparseproj")
-    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    inverse = inverse_of(degree)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
     for step, next_weight in enumerate(plan.weights, 1):
@@ -130,7 +136,7 @@ def _add_held(
 def averages(graph: Graph, known: Held, threads: int) -> F32:
     """The weighted mean of each row's known rows; 0 for a row without entries."""
     degree = degrees(graph, False)
-    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    inverse = inverse_of(degree)
     return spmm(graph, known, inverse.astype(np.float32), None, threads)
 
 
