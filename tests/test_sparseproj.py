@@ -7,6 +7,7 @@ import pytest
 
 import guard
 from cases import assert_equal, strided_rows
+from tersevec._held import aligned
 
 PART = 2048
 KINDS = ("float32", "float16", "int8", "signs")
@@ -161,6 +162,46 @@ def test_threads_and_index_types_change_no_bit(path, rng, threads):
         for starts in (np.int32, np.int64):
             found = product.new(path, index=index, starts=starts, threads=threads)
             assert_equal((found,), (product.made,))
+
+
+@pytest.mark.parametrize("width", [64, 144])
+def test_results_too_large_for_caches_have_the_same_bits(path, rng, width):
+    n = (8 << 20) // (2 * width) + 100  # halves of 8 MiB and more are written past the caches
+    indptr, indices, _ = graph(n, n, rng, 2 * PART)
+    source, scales = held("float16", n, width, rng)[0], rng.random(n, dtype=np.float32)
+    indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
+
+    def rows(first, last, target, out):
+        part = indptr[first : last + 1] - indptr[first]
+        entries = indices[indptr[first] : indptr[last]]
+        path.sparseproj.propagate(
+            part,
+            entries,
+            None,
+            scales[first:last],
+            False,
+            source,
+            None,
+            target,
+            None,
+            out,
+            0.0,
+            1.0 if out is not None else 0.0,
+            True,
+            False,
+            2,
+        )
+
+    for dtype in (np.uint16, np.float32):
+        whole, parts = aligned((n, width), dtype), np.empty((n, width), dtype)
+        sums, part_sums = aligned((n, width), np.float32), np.empty((n, width), np.float32)
+        rows(0, n, whole, None)
+        rows(0, n, None, sums)
+        for first in range(0, n, n // 20):
+            last = min(first + n // 20, n)
+            rows(first, last, parts[first:last], None)
+            rows(first, last, None, part_sums[first:last])
+        assert_equal((whole, sums), (parts, part_sums))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/kernel_table.h"
+#include "core/lines.h"
 #include "core/parallel.h"
 #include "sparseproj/sparseproj_tasks.h"
 
@@ -30,7 +31,9 @@ constexpr const Kernels* table[] = {
 };
 
 constexpr std::int64_t task_entries = 1 << 15;
-constexpr std::int64_t row_entries = 4;  // what a row costs besides its entries
+constexpr std::int64_t row_entries = 4;         // what a row costs besides its entries
+constexpr std::int64_t stream_bytes = 8 << 20;  // more than a core's share of the caches
+constexpr std::int64_t line_bytes = 64;
 
 /// Rows that one task goes through, and the first part of a long one that is not before them.
 struct Run {
@@ -63,6 +66,12 @@ struct Tasks {
     }
 };
 
+/// Whether rows are too many for caches to keep, and lie so that they can be written past them.
+bool streams(const void* values, std::int64_t n, std::int64_t row_bytes) noexcept {
+    return n * row_bytes >= stream_bytes && row_bytes % line_bytes == 0 &&
+           reinterpret_cast<std::uintptr_t>(values) % line_bytes == 0;
+}
+
 }  // namespace
 
 std::span<const Kernels* const> rows() noexcept {
@@ -77,7 +86,13 @@ void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::i
     });
 }
 
-void propagate(const Step& step, int threads, Isa at_most) {
+void propagate(const Step& given, int threads, Isa at_most) {
+    Step step = given;
+    const std::int64_t number_bytes =
+        step.target.kind == Kind::f32 ? 4 : 2;  // bytes are not streamed
+    step.stream_target =
+        streams(step.target.values, step.target.n, step.target.width * number_bytes);
+    step.stream_sums = streams(step.sums.values, step.graph.n, step.sums.stride * 4);
     const auto part_kernel = pick(rows(), &Kernels::part, at_most);
     const auto rows_kernel = pick(rows(), &Kernels::rows, at_most);
     const std::int64_t width = step.source.width;
@@ -90,9 +105,9 @@ void propagate(const Step& step, int threads, Isa at_most) {
     tasks.parts.push_back({-1, 0, 0});
     parallel_for(threads, static_cast<std::int64_t>(tasks.runs.size()), [&](std::int64_t i) {
         const Run& run = tasks.runs[i];
-        const auto scratch = floats(2 * width);
+        const Lines<float> scratch(2 * width);
         rows_kernel(step, run.first, run.count, tasks.parts.data() + run.part,
-                    part_sums.get() + run.part * width, scratch.get());
+                    part_sums.get() + run.part * width, scratch.data());
     });
 }
 

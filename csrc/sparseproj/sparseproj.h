@@ -9,8 +9,7 @@
 /// project: sums of some of a row's numbers less sums of others, told at `Lists`.
 /// Exactness: every product, sum, quotient and root is rounded to float32 on its own, in the order
 /// written, so that every level and every number of threads gives the same bytes and floats.
-/// Limits: n < 2^31, numbers finite and small enough for sums and squares to be. No alignment
-/// needed; 64 bytes are fastest.
+/// Limits: n < 2^31, numbers finite and small enough for sums and squares to be. Any alignment.
 /// Floor: held rows of neighbours at the speed of the memory they lie in, about an instruction for
 /// each register of floats; dense rows to project are read once.
 #pragma once
@@ -28,6 +27,8 @@ inline constexpr std::int64_t ternary_group = 64;  // those of rows of -1, 0, 1 
 inline constexpr std::int64_t most_threshold = 1 << 15;
 /// Rows of more entries are summed in parts of so many, the parts then one after the other.
 inline constexpr std::int64_t part_entries = 2048;
+/// Rows that `project` works on at once, at most.
+inline constexpr std::int64_t tile_rows = 64;
 
 /// How rows are held: floats, the bits of halves, or bytes that a float of the row multiplies.
 enum class Kind : std::uint8_t { f32, f16, i8 };
@@ -83,6 +84,7 @@ struct Step {
     const float* row_scales;  // null: 1
     bool self_loops;
     Sums sums;
+    bool stream_target = false, stream_sums = false;  // set by `propagate`: past the caches
 };
 
 /// A random matrix by columns: column c adds features[starts[2 c]] ... and takes off those from
@@ -123,9 +125,6 @@ struct Kernels {
                     float* out) noexcept = nullptr;
 };
 std::span<const Kernels* const> rows() noexcept;
-
-/// Rows that `project` works on at once, at most.
-inline constexpr std::int64_t tile_rows = 64;
 
 /// out (n, width), see Kernels::ternary.
 void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t used,

@@ -12,6 +12,13 @@ namespace {
 
 struct Level : Avx2 {
     static constexpr int registers = 8, byte_registers = 8;
+    static constexpr bool streams = true;
+    static void stream(f32 numbers, float* to) noexcept { _mm256_stream_ps(to, numbers); }
+    static void stream_half(f32 numbers, std::uint16_t* to) noexcept {
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to),
+                         _mm256_cvtps_ph(numbers, _MM_FROUND_TO_NEAREST_INT));
+    }
+    static void fence() noexcept { _mm_sfence(); }
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         const __m128i loaded = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
         return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(loaded));

@@ -12,6 +12,13 @@ namespace {
 
 struct Level : Avx512 {
     static constexpr int registers = 16, byte_registers = 4;
+    static constexpr bool streams = true;
+    static void stream(f32 numbers, float* to) noexcept { _mm512_stream_ps(to, numbers); }
+    static void stream_half(f32 numbers, std::uint16_t* to) noexcept {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to),
+                            _mm512_cvtps_ph(numbers, _MM_FROUND_TO_NEAREST_INT));
+    }
+    static void fence() noexcept { _mm_sfence(); }
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(loaded));

@@ -3,6 +3,8 @@
 ///   static f32 widen_bytes(const std::int8_t*): `lanes` of them
 ///   static float root(float): the square root
 ///   static constexpr int registers: of floats, byte_registers: of bytes, that sums may take
+///   static constexpr bool streams: whether it writes past the caches, whole lines in the end, by
+///   static void stream(f32, float*), stream_half(f32, std::uint16_t*), and fence() at last
 #pragma once
 
 #include "simd/lanes.h"
@@ -31,8 +33,8 @@ struct Bytes {
 };
 
 template <class Number>
-const Number* row_of(const Held& held, std::int64_t row) noexcept {
-    return static_cast<const Number*>(held.values) + row * held.width;
+Number* row_of(const Held& held, std::int64_t row) noexcept {
+    return static_cast<Number*>(held.values) + row * held.width;
 }
 
 /// Row `row` as floats in `out` (held.width).
@@ -76,12 +78,11 @@ void keep_row(const Held& held, std::int64_t row, const float* numbers) noexcept
     using f32 = typename Level::f32;
     using i32 = typename Vector<Level::lanes>::i32;
     if (held.kind == Kind::f32) {
-        __builtin_memcpy(static_cast<float*>(held.values) + row * held.width, numbers,
-                         held.width * sizeof(float));
+        __builtin_memcpy(row_of<float>(held, row), numbers, held.width * sizeof(float));
         return;
     }
     if (held.kind == Kind::f16) {
-        auto* to = static_cast<std::uint16_t*>(held.values) + row * held.width;
+        auto* to = row_of<std::uint16_t>(held, row);
         for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
             Level::narrow_half(load<f32>(numbers + c), to + c);
         }
@@ -91,49 +92,12 @@ void keep_row(const Held& held, std::int64_t row, const float* numbers) noexcept
     const float most = largest_size<Level>(numbers, held.width);
     const float steps = most < least_size ? 0.0f : 127.0f / most;
     held.scales[row] = most < least_size ? 0.0f : most / 127.0f;
-    auto* to = static_cast<std::int8_t*>(held.values) + row * held.width;
+    auto* to = row_of<std::int8_t>(held, row);
     for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
         const f32 whole = (load<f32>(numbers + c) * steps + rounder) - rounder;
         const i32 bytes = __builtin_convertvector(whole, i32);
         for (int lane = 0; lane < Level::lanes; ++lane) {
             to[c + lane] = static_cast<std::int8_t>(bytes[lane]);
-        }
-    }
-}
-
-/// The weight of a row of floats, divided by its length where rows count as unit rows.
-template <class Level>
-float coefficient(float weight, bool normalize, const float* numbers, std::int64_t width) noexcept {
-    using f32 = typename Level::f32;
-    constexpr int parts = held_group / Level::lanes;
-    if (!normalize) {
-        return weight;
-    }
-    f32 squares[parts] = {};
-    for (std::int64_t c = 0; c < width; c += held_group) {
-        for (int p = 0; p < parts; ++p) {
-            const auto number = load<f32>(numbers + c + p * Level::lanes);
-            squares[p] += number * number;
-        }
-    }
-    float sums[held_group];
-    __builtin_memcpy(sums, squares, sizeof sums);
-    for (int half = held_group / 2; half > 0; half /= 2) {
-        for (int t = 0; t < half; ++t) {
-            sums[t] += sums[t + half];
-        }
-    }
-    return sums[0] > 0.0f ? weight / Level::root(sums[0]) : 0.0f;
-}
-
-template <class Level>
-void widen(const Held& held, std::int64_t first, std::int64_t count, bool normalize,
-           std::int64_t width, float* scratch, float* out) noexcept {
-    for (std::int64_t row = first; row < first + count; ++row, out += width) {
-        read_row<Level>(held, row, scratch);
-        const float factor = coefficient<Level>(1.0f, normalize, scratch, held.width);
-        for (std::int64_t c = 0; c < width; ++c) {
-            out[c] = factor * scratch[c];
         }
     }
 }

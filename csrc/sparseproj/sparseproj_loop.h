@@ -2,50 +2,23 @@
 /// New rows of a graph: summed, scaled, kept and added to the result while they are in cache.
 #pragma once
 
+#include "sparseproj/sparseproj_bytes.h"
 #include "sparseproj/sparseproj_project_loop.h"
-#include "sparseproj/sparseproj_sums.h"
+#include "sparseproj/sparseproj_weights.h"
 
 namespace tersevec::sparseproj {
 namespace {
 
-/// out = (out +) held_factor * held row + made_factor * made, those of factor 0 left out.
-template <class Level, class Source>
-void add_up(const Step& step, std::int64_t row, const float* made, float* scratch) noexcept {
+/// Adds the parts of a long row, and moves on past them.
+template <class Level>
+void add_parts(std::int64_t row, std::int64_t width, const Part*& parts, const float*& part_sums,
+               float* sums) noexcept {
     using f32 = typename Level::f32;
-    const Sums& sums = step.sums;
-    const std::int64_t width = step.source.width;
-    float held_factor = 0.0f, made_factor = 0.0f;
-    if (sums.held != 0.0f) {
-        read_row<Level, Source>(step.source, row, scratch);
-        held_factor = coefficient<Level>(sums.held, sums.normalize, scratch, width);
-    }
-    if (sums.made != 0.0f) {
-        made_factor = coefficient<Level>(sums.made, sums.normalize, made, width);
-    }
-    const auto at = [&](std::int64_t c, f32 before) {
-        if (sums.held != 0.0f) {
-            const f32 term = held_factor * load<f32>(scratch + c);
-            before = sums.add ? before + term : term;
+    __builtin_memcpy(sums, part_sums, width * sizeof(float));
+    for (++parts, part_sums += width; parts->row == row; ++parts, part_sums += width) {
+        for (std::int64_t c = 0; c < width; c += Level::lanes) {
+            store(sums + c, load<f32>(sums + c) + load<f32>(part_sums + c));
         }
-        if (sums.made != 0.0f) {
-            const f32 term = made_factor * load<f32>(made + c);
-            before = sums.add || sums.held != 0.0f ? before + term : term;
-        }
-        return before;
-    };
-    float* out = sums.values + row * sums.stride;
-    std::int64_t c = 0;
-    for (; c + Level::lanes <= sums.width; c += Level::lanes) {
-        store(out + c, at(c, sums.add ? load<f32>(out + c) : f32{}));
-    }
-    f32 last = {};
-    if (c < sums.width) {
-        const auto left = static_cast<std::size_t>(sums.width - c) * sizeof(float);
-        if (sums.add) {
-            __builtin_memcpy(&last, out + c, left);
-        }
-        last = at(c, last);
-        __builtin_memcpy(out + c, &last, left);
     }
 }
 
@@ -54,45 +27,56 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
           const float* part_sums, float* scratch) noexcept {
     using f32 = typename Level::f32;
     const std::int64_t width = step.source.width;
-    float* const held = scratch + width;
+    const Held& target = step.target;
+    // Rows that need not be looked at again go from registers to where they are kept.
+    const bool direct = step.sums.values == nullptr && target.width == width &&
+                        target.values != nullptr && target.kind != Kind::i8;
     std::int64_t start = step.graph.start(first);
     for (std::int64_t row = first; row < first + count; ++row) {
         const std::int64_t end = step.graph.start(row + 1);
+        Sink sink{step.row_scales == nullptr ? 1.0f : step.row_scales[row], scratch, nullptr,
+                  direct && step.stream_target};
+        if (direct && target.kind == Kind::f32) {
+            sink.floats = row_of<float>(target, row);
+        } else if (direct) {
+            sink.halves = row_of<std::uint16_t>(target, row);
+        }
         if (end - start <= part_entries) {
-            part<Level>(step, {row, start, end - start}, scratch);
+            part<Level>(step, {row, start, end - start}, sink);
         } else {
-            __builtin_memcpy(scratch, part_sums, width * sizeof(float));
-            for (++parts, part_sums += width; parts->row == row; ++parts, part_sums += width) {
-                for (std::int64_t c = 0; c < width; c += Level::lanes) {
-                    store(scratch + c, load<f32>(scratch + c) + load<f32>(part_sums + c));
-                }
+            add_parts<Level>(row, width, parts, part_sums, scratch);
+            for (std::int64_t c = 0; c < width; c += Level::lanes) {
+                const f32 sums[] = {load<f32>(scratch + c)};
+                put<Level>(sink, c, sums);
             }
         }
         start = end;
-        if (step.row_scales != nullptr) {
-            const auto scale = broadcast<f32>(step.row_scales[row]);
-            for (std::int64_t c = 0; c < width; c += Level::lanes) {
-                store(scratch + c, scale * load<f32>(scratch + c));
-            }
+        if (direct) {
+            continue;
         }
-        if (step.target.values != nullptr) {
-            keep_row<Level>(step.target, row, scratch);
+        if (target.values != nullptr) {
+            keep_row<Level>(target, row, scratch);
         }
         if (step.sums.values != nullptr) {
-            switch (step.source.kind) {
-                case Kind::f32: add_up<Level, Floats<Level>>(step, row, scratch, held); break;
-                case Kind::f16: add_up<Level, Halves<Level>>(step, row, scratch, held); break;
-                case Kind::i8: add_up<Level, Bytes<Level>>(step, row, scratch, held); break;
-            }
+            add_up<Level>(step, row, scratch + width, scratch);
         }
     }
+    if constexpr (Level::streams) {
+        Level::fence();
+    }
+}
+
+/// Of a part of a long row: not scaled, that is times 1.
+template <class Level>
+void part_sums(const Step& step, const Part& of, float* sums) noexcept {
+    part<Level>(step, of, {1.0f, sums, nullptr, false});
 }
 
 template <class Level>
 constexpr Kernels kernels_of(Isa isa) noexcept {
     return {.isa = isa,
             .ternary = &ternary,
-            .part = &part<Level>,
+            .part = &part_sums<Level>,
             .rows = &rows<Level>,
             .widen = &widen<Level>,
             .narrow = &narrow<Level>,

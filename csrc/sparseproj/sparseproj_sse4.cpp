@@ -14,6 +14,7 @@ namespace {
 
 struct Level : Plain {
     static constexpr int registers = 8, byte_registers = 8;
+    static constexpr bool streams = false;
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_loadu_si32(bytes)));
     }

@@ -8,7 +8,7 @@
 namespace tersevec::sparseproj {
 namespace {
 
-constexpr std::int64_t entries_ahead = 8;  // that are prefetched
+constexpr std::int64_t entries_ahead = 24;  // that are prefetched
 
 /// A part of a row: what its walks over columns share.
 template <class Index>
@@ -48,9 +48,52 @@ struct Entries {
     }
 };
 
-/// sums = those of `Registers` registers of columns from `column` on.
+/// Where the sums of a row go, times `scale`: to floats, or to halves.
+struct Sink {
+    float scale;
+    float* floats;
+    std::uint16_t* halves;  // null: to floats
+    bool stream;            // past the caches
+};
+
+/// Registers of sums, of columns from `column` on, go where they should.
+template <class Level, int Registers>
+[[gnu::always_inline]] inline void put(const Sink& sink, std::int64_t column,
+                                       const typename Level::f32 (&sums)[Registers]) noexcept {
+    constexpr std::int64_t lanes = Level::lanes;
+    const auto scale = broadcast<typename Level::f32>(sink.scale);
+    if constexpr (Level::streams) {
+        if (sink.stream && sink.halves != nullptr) {
+#pragma GCC unroll 16
+            for (int r = 0; r < Registers; ++r) {
+                Level::stream_half(scale * sums[r], sink.halves + column + r * lanes);
+            }
+            return;
+        }
+        if (sink.stream) {
+#pragma GCC unroll 16
+            for (int r = 0; r < Registers; ++r) {
+                Level::stream(scale * sums[r], sink.floats + column + r * lanes);
+            }
+            return;
+        }
+    }
+    if (sink.halves != nullptr) {
+#pragma GCC unroll 16
+        for (int r = 0; r < Registers; ++r) {
+            Level::narrow_half(scale * sums[r], sink.halves + column + r * lanes);
+        }
+        return;
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < Registers; ++r) {
+        store(sink.floats + column + r * lanes, scale * sums[r]);
+    }
+}
+
+/// The sums of `Registers` registers of columns from `column` on.
 template <class Level, class Source, bool Factored, int Registers, class Index>
-void add_columns(const Entries<Index>& part, std::int64_t column, float* sums) noexcept {
+void add_columns(const Entries<Index>& part, std::int64_t column, const Sink& sink) noexcept {
     using f32 = typename Level::f32;
     using Number = typename Source::Number;
     constexpr std::int64_t lanes = Level::lanes, bytes = Registers * lanes * sizeof(Number);
@@ -80,117 +123,19 @@ void add_columns(const Entries<Index>& part, std::int64_t column, float* sums) n
             }
         }
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < Registers; ++r) {
-        store(sums + column + r * lanes, total[r]);
-    }
-}
-
-template <int Lanes>
-struct ByteVector {
-    using i8 [[gnu::vector_size(Lanes)]] = std::int8_t;
-};
-
-/// The same of bytes that are summed as integers, before a byte can overflow into 32 bits.
-template <class Level, int Registers, class Index>
-void add_bytes(const Entries<Index>& part, std::int64_t column, float* sums) noexcept {
-    using i8 = typename ByteVector<4 * Level::lanes>::i8;
-    constexpr std::int64_t lanes = sizeof(i8), bytes = Registers * lanes, run = 127;
-    const auto* columns = row_of<std::int8_t>(part.source, 0) + column;
-    const std::int64_t width = part.source.width;
-    std::int32_t whole[bytes];
-    std::int8_t few[bytes];
-    i8 total[Registers] = {};
-    std::int64_t left = run;
-    bool spilled = false;
-    if (part.own >= 0) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Registers; ++r) {
-            total[r] = load<i8>(columns + part.own * width + r * lanes);
-        }
-        --left;
-    }
-    for (std::int64_t entry = 0;;) {
-        const std::int64_t end = part.count - entry < left ? part.count : entry + left;
-        for (; entry < end; ++entry) {
-            part.prefetch(entry, column, bytes, width);
-            const std::int8_t* row = columns + part.indices[entry] * width;
-#pragma GCC unroll 8
-            for (int r = 0; r < Registers; ++r) {
-                total[r] += load<i8>(row + r * lanes);
-            }
-        }
-        __builtin_memcpy(few, total, sizeof few);
-        if (!spilled && entry == part.count) {
-            break;
-        }
-        for (std::int64_t c = 0; c < bytes; ++c) {
-            whole[c] = (spilled ? whole[c] : 0) + few[c];
-        }
-        spilled = true, left = run;
-        for (int r = 0; r < Registers; ++r) {
-            total[r] = i8{};
-        }
-        if (entry == part.count) {
-            break;
-        }
-    }
-    if (!spilled) {
-        for (std::int64_t c = 0; c < bytes; c += Level::lanes) {
-            store(sums + column + c, Level::widen_bytes(few + c));
-        }
-        return;
-    }
-    for (std::int64_t c = 0; c < bytes; ++c) {
-        sums[column + c] = static_cast<float>(whole[c]);
-    }
+    put<Level>(sink, column, total);
 }
 
 /// All columns, as many registers at once as there are, then half of them, and so on.
 template <class Level, class Source, bool Factored, int Registers = Level::registers, class Index>
-void add_floats(const Entries<Index>& part, float* sums, std::int64_t column = 0) noexcept {
+void add_floats(const Entries<Index>& part, const Sink& sink, std::int64_t column = 0) noexcept {
     constexpr std::int64_t step = Registers * Level::lanes;
     for (; column + step <= part.source.width; column += step) {
-        add_columns<Level, Source, Factored, Registers>(part, column, sums);
+        add_columns<Level, Source, Factored, Registers>(part, column, sink);
     }
     if constexpr (step > held_group) {
-        add_floats<Level, Source, Factored, Registers / 2>(part, sums, column);
+        add_floats<Level, Source, Factored, Registers / 2>(part, sink, column);
     }
 }
-template <class Level, int Registers = Level::byte_registers, class Index>
-void add_integers(const Entries<Index>& part, float* sums, std::int64_t column = 0) noexcept {
-    constexpr std::int64_t step = Registers * 4 * Level::lanes;
-    for (; column + step <= part.source.width; column += step) {
-        add_bytes<Level, Registers>(part, column, sums);
-    }
-    if constexpr (step > ternary_group) {
-        add_integers<Level, Registers / 2>(part, sums, column);
-    }
-}
-
-template <class Level, class Index>
-void add_part(const Step& step, const Part& part, float* sums) noexcept {
-    const Entries<Index> entries(step, part);
-    const bool weighted = step.graph.weights != nullptr;
-    switch (step.source.kind) {
-        case Kind::f32:
-            return weighted ? add_floats<Level, Floats<Level>, true>(entries, sums)
-                            : add_floats<Level, Floats<Level>, false>(entries, sums);
-        case Kind::f16:
-            return weighted ? add_floats<Level, Halves<Level>, true>(entries, sums)
-                            : add_floats<Level, Halves<Level>, false>(entries, sums);
-        case Kind::i8:
-            return weighted || step.source.scales != nullptr
-                       ? add_floats<Level, Bytes<Level>, true>(entries, sums)
-                       : add_integers<Level>(entries, sums);
-    }
-}
-
-template <class Level>
-void part(const Step& step, const Part& part, float* sums) noexcept {
-    return step.graph.wide_indices ? add_part<Level, std::int64_t>(step, part, sums)
-                                   : add_part<Level, std::int32_t>(step, part, sums);
-}
-
 }  // namespace
 }  // namespace tersevec::sparseproj

@@ -69,10 +69,10 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
     return total + 1.0 if self_loops else total
 
 
-def _inverse(degree: F64) -> F64:
-    """1 over each degree, 0 where that is 0."""
-    there = degree > 0
-    return np.where(there, 1.0 / np.where(there, degree, 1.0), 0.0)
+def inverse_of(degree: F64) -> F64:
+    """One divided by each degree, 0 for those that are 0."""
+    found: F64 = (degree > 0) / np.maximum(degree, _LEAST_DEGREE)
+    return found
 
 
 def propagate(
@@ -86,7 +86,7 @@ def propagate(
     moved: Callable[[int], object],
 ) -> None:
     """Writes the weighted sum of E_0, E_1, ... into `out`."""
-    kernels, inverse = _backend.pick("sparseproj", out), _inverse(degree)
+    kernels, inverse = _backend.pick("sparseproj", out), inverse_of(degree)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
     for step, next_weight in enumerate(plan.weights, 1):
@@ -137,7 +137,7 @@ def _add_held(
 
 def averages(graph: Graph, known: Held, threads: int) -> F32:
     """The weighted mean of each row's known rows; 0 for a row without entries."""
-    inverse = _inverse(degrees(graph, False))
+    inverse = inverse_of(degrees(graph, False))
     return spmm(graph, known, inverse.astype(np.float32), None, threads)
 
 

@@ -17,6 +17,7 @@ _KEPT = {"float16": np.uint16, "float32": np.float32, "int8": np.int8}
 GROUP = 16  # columns
 _SIGNS = 64  # columns of a random matrix come in such groups
 _LINE = 64  # bytes
+_HUGE_PAGE = 2 << 20  # bytes
 _BLOCK = 1 << 20  # floats of rows that are widened at once
 _DEVICE_BLOCK = 1 << 26  # the same on a GPU
 _WORD = 16  # bytes that its kernels read at once
@@ -27,14 +28,17 @@ def aligned(
 ) -> npt.NDArray[Any]:
     """An array whose first number begins a cache line; numbers are whatever was there.
 
-    In the memory that `like` lies in; CuPy aligns its own.
+    Large ones lie on whole huge pages, which NumPy asks Linux for: what lies before the first and
+    behind the last would come as hundreds of small pages, each dearer than a huge one. It lies in
+    the memory that `like` lies in; CuPy aligns its own.
     """
     if holds(like):
         there: npt.NDArray[Any] = module_of(like).empty(shape, dtype)
         return there
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    memory = np.empty(n_bytes + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
+    unit = _LINE if n_bytes < 16 * _HUGE_PAGE else _HUGE_PAGE
+    memory = np.empty((-(-n_bytes // unit) + 1) * unit, np.uint8)
+    start = -memory.ctypes.data % unit
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
