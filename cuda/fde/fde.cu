@@ -10,9 +10,10 @@
 /// minimum over one bit after the other gives empty cells the nearest token; then a lane makes one
 /// number of the row after the other, adding tokens in order.
 /// `sketch` and `store` make a row of the blocks: an owner for each place, which adds in order.
-/// Projecting before adding costs more multiplications than the CPU's way round, which a GPU has to
-/// spare, and no pass over tokens for every repetition.
-/// REGISTERS
+/// Projecting before adding costs more multiplications than what the CPU does with long bags, which
+/// a GPU has to spare, and no pass over whole tokens for every repetition.
+/// At most 96 registers and 9 KiB in blocks of 128 threads, of which five share a multiprocessor;
+/// of `blocks` 64 registers and 2 KiB, and eight.
 /// Floor: tokens x dims x (R k + R p) fused multiply-adds, with three reads of 16 bytes of shared
 /// memory for 32 of them; then projected tokens are read and rows written once.
 #include "fde/fde_products.cuh"
@@ -23,6 +24,8 @@ namespace {
 
 constexpr int tile_bits = 9;
 constexpr u32 token_bits = 27, token_mask = (1u << token_bits) - 1, farther = 1u << token_bits;
+constexpr int link_steps = 4;
+constexpr u32 nowhere = ~0u;  // what is no pattern
 constexpr u32 unreached = 30u << token_bits | token_mask;
 
 /// What is added in a cell: rows of projections, or without them the tokens.
@@ -56,30 +59,50 @@ struct Bag {
     i32* next;  // of a token: that of the same pattern which follows it, or 0
 };
 
-/// Lowers keys[x], of a tile's patterns, to distance << 27 | token for tokens whose lowest bits are
-/// x: the first of those of the pattern itself, or, where `all`, of those that differ least from it
-/// in the bits above, `high` in this tile. Links tokens of the tile. One warp does it all.
+/// Links a warp's tokens of one step, `begin` and the next ones, which come before those of steps
+/// before. keys[x], of a tile's patterns, falls to distance << 27 | token, for tokens whose lowest
+/// bits are x: the first of those of the pattern itself, or, where `all`, of those that differ least
+/// from it in the bits above, `high` in this tile. `equal` has the lanes of the same pattern.
+TERSEVEC_DEVICE void link_step(const Bag& bag, i64 begin, u32 pattern, u32 equal, int low_bits,
+                               u32 high, bool all, u32* keys) {
+    const int lane = threadIdx.x;
+    const u32 distance = static_cast<u32>(__popc(pattern >> low_bits ^ high));
+    if (pattern == nowhere || (distance != 0 && !all)) {
+        return;
+    }
+    const u32 token = static_cast<u32>(begin) + lane, later = equal >> lane >> 1;
+    if (distance == 0 && later != 0) {
+        bag.next[token] = static_cast<i32>(token) + __ffs(static_cast<int>(later));
+    }
+    if (distance != 0 || (equal & ((1u << lane) - 1)) == 0) {
+        const u32 x = pattern & ((1u << low_bits) - 1);
+        const u32 known = atomicMin(&keys[x], distance << token_bits | token);
+        if (distance == 0) {
+            const int last = warp_lanes - 1 - __clz(static_cast<int>(equal));
+            bag.next[begin + last] = known <= token_mask ? static_cast<i32>(known) : 0;
+        }
+    }
+}
+
+/// All steps of a bag, by one warp.
 TERSEVEC_DEVICE void link_tokens(const Bag& bag, int n_bits, int low_bits, u32 high, bool all,
                                  u32* keys) {
-    const int lane = threadIdx.x;
-    for (i64 begin = (bag.n - 1) / warp_lanes * warp_lanes; begin >= 0; begin -= warp_lanes) {
-        const i64 t = begin + lane;
-        const bool there = t < bag.n;
-        const u32 pattern = there ? pattern_of(bag.products + t * bag.stride, n_bits) : ~0u;
-        const u32 x = pattern & ((1u << low_bits) - 1);
-        const u32 distance = static_cast<u32>(__popc(pattern >> low_bits ^ high));
-        const u32 equal = __match_any_sync(all_lanes, pattern);
-        if (there && distance == 0) {
-            const u32 after = equal & ~((2u << lane) - 1), known = keys[x];
-            bag.next[t] = after != 0            ? static_cast<i32>(begin) + __ffs(after) - 1
-                          : known <= token_mask ? static_cast<i32>(known)
-                                                : 0;
+    constexpr int batch = link_steps * warp_lanes;
+    for (i64 begin = (bag.n - 1) / batch * batch; begin >= 0; begin -= batch) {
+        u32 patterns[link_steps], equal[link_steps];
+#pragma unroll
+        for (int step = 0; step < link_steps; ++step) {
+            const i64 t = begin + step * warp_lanes + static_cast<int>(threadIdx.x);
+            patterns[step] =
+                t < bag.n ? pattern_of(bag.products + t * bag.stride, n_bits) : nowhere;
+            equal[step] = __match_any_sync(all_lanes, patterns[step]);
         }
-        __syncwarp();
-        if (there && (all || distance == 0)) {
-            atomicMin(&keys[x], distance << token_bits | static_cast<u32>(t));
+#pragma unroll
+        for (int step = link_steps - 1; step >= 0; --step) {
+            __syncwarp();
+            link_step(bag, begin + step * warp_lanes, patterns[step], equal[step], low_bits, high,
+                      all, keys);
         }
-        __syncwarp();
     }
 }
 

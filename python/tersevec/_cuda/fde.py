@@ -1,6 +1,7 @@
 """Fixed-dimensional encodings on a GPU: the twin of `_native.fde`.
 
-Cells are the CPU's; numbers agree within the contract's bound. `threads` and `isa` change nothing.
+Cells are the CPU's. So are numbers without projections, or where the CPU projects tokens first too;
+others agree within the contract's bound. `threads` and `isa` change nothing.
 Batches of more tokens than scratch is for are cut, which waits for the offsets.
 """
 
