@@ -59,10 +59,10 @@ struct Bag {
     i32* next;  // of a token: that of the same pattern which follows it, or 0
 };
 
-/// Links a warp's tokens of one step, `begin` and the next ones, which come before those of steps
-/// before. keys[x], of a tile's patterns, falls to distance << 27 | token, for tokens whose lowest
-/// bits are x: the first of those of the pattern itself, or, where `all`, of those that differ least
-/// from it in the bits above, `high` in this tile. `equal` has the lanes of the same pattern.
+/// Links a warp's tokens of one step, `begin` and the next ones; all before were of later steps.
+/// keys[x], of a tile's patterns, falls to distance << 27 | token, for tokens whose lowest bits are
+/// x: the first of those of the pattern itself, or, where `all`, of those that differ least in the
+/// bits above, which are `high` in this tile. `equal` has the lanes of the same pattern.
 TERSEVEC_DEVICE void link_step(const Bag& bag, i64 begin, u32 pattern, u32 equal, int low_bits,
                                u32 high, bool all, u32* keys) {
     const int lane = threadIdx.x;
