@@ -31,17 +31,21 @@ def hamming_cases() -> Iterator[Case]:
 
 
 def fde_cases() -> Iterator[Case]:
-    """Two tiles of tokens, of columns, and of dimensions; whole numbers, so all agree."""
+    """Two tiles of tokens, of columns, and of dimensions; whole numbers, so all agree.
+
+    Cells are enough for four warps, and tokens of a cell lie in more than one step of a warp.
+    """
     rng = np.random.default_rng(5)
     offsets = offsets_of([67, 0, 2])
     tokens = whole_numbers(offsets[-1], 18, rng)
-    hashes, projections = whole_numbers(18, 66, rng), whole_numbers(18, 132, rng)
-    buckets = rng.integers(0, 9, 33 * 4 * 4).astype(np.int32)
+    tokens[33:] = tokens[:33][rng.integers(0, 33, len(tokens) - 33)]
+    hashes, projections = whole_numbers(18, 16, rng), whole_numbers(18, 72, rng)
+    buckets = rng.integers(0, 9, 2 * 256 * 36).astype(np.int32)
     signs = rng.choice([-1, 1], len(buckets)).astype(np.int8)
 
     def encoded(twin: Any, dtype: type, width: int, *sketch: Any) -> tuple[np.ndarray, ...]:
         out, scales = np.empty((3, width), dtype), np.empty(3, np.float32)
-        given = (tokens, None, offsets, hashes, projections, 33, 2, 4, not sketch, True)
+        given = (tokens, None, offsets, hashes, projections, 2, 8, 36, not sketch, True)
         twin.encode(*given, *(sketch or (None, None)), out, scales if dtype == np.int8 else None, 1)
         return (out, scales) if dtype == np.int8 else (out,)
 

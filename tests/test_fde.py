@@ -188,6 +188,25 @@ def test_paths_agree_on_real_numbers(path, rng, shape, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", TOKEN_TYPES)
+@pytest.mark.parametrize("shape", [(128, 9, 5, 2), (37, 3, 4, 0), (6, 2, 11, 0)], ids=str)
+def test_compiled_paths_agree_to_the_last_bit(path, rng, shape, dtype, mode):
+    """Where all project before they add, or none does; every token lies on a hyperplane, nearly."""
+    if path.name == "numpy":
+        pytest.skip("numpy: adds products in an order of its own")
+    native = pytest.importorskip("tersevec._native", reason="the extension is not built")
+    problem = Problem(shape, [80, 0, 161, 1], rng, identity=shape[3] == 0)
+    problem.hashes = real_numbers(*problem.hashes.shape, rng)
+    tokens = real_numbers(problem.offsets[-1], problem.d, rng)
+    planes = problem.hashes.T[np.arange(len(tokens)) % problem.hashes.shape[1]]
+    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
+    tokens -= (tokens * planes).sum(axis=1, keepdims=True) * planes  # to within rounding of 0
+    problem.tokens, problem.scales, _ = stored(tokens, dtype)
+    found, expected = (problem.encoded(k, mode).view(np.uint32) for k in (path.fde, native.fde))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
 @pytest.mark.parametrize("identity", [False, True])
 def test_the_final_sketch_adds_the_blocks_in_order(path, rng, mode, size, identity):

@@ -1,190 +1,236 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Fixed-dimensional encodings of bags of tokens, as csrc/fde/fde.h defines them, in three steps.
 ///
-/// `products` multiplies tokens with all hyperplanes, and with all projections: a block has 64
-/// tokens and 64 columns, 16 dimensions of both at a time in shared memory, a lane 4 x 4 chains of
-/// fused multiply-adds over the dimensions in order, so that cells are the CPU's.
-/// `blocks`: a block of four warps has a bag and a repetition, a warp 32 of its cells. A lane finds
-/// the token nearest to its cell; then all lanes add the projected tokens of one cell after the
-/// other, in the order of tokens, a lane a column.
+/// `products` multiplies tokens with all hyperplanes and all projections: a block has 64 tokens and
+/// 64 columns, 16 dimensions of both at a time in shared memory, a lane 8 x 4 chains of fused
+/// multiply-adds over the dimensions in order, so that cells are the CPU's. Blocks that follow each
+/// other share tokens, which memory gives once.
+/// `blocks`: a block of four warps has a bag, a repetition, and 512 cells whose patterns share the
+/// bits above the lowest 9. One warp links the tokens of each cell, from the last to the first; a
+/// minimum over one bit after the other gives empty cells the nearest token; then a lane makes one
+/// number of the row after the other, adding tokens in order.
 /// `sketch` and `store` make a row of the blocks: an owner for each place, which adds in order.
-/// Projecting before adding costs more multiplications than the CPU's way round, which a GPU has to
-/// spare, and no pass over shared memory for every token. At most 72 registers and 10 KiB: blocks
-/// of 256 threads share a multiprocessor by three.
-/// Floor: tokens x dims x (R k + R p) fused multiply-adds, with two reads of 16 bytes of shared
-/// memory for 16 of them; then rows are written once.
-#include "core/tokens.cuh"
+/// Projecting before adding costs more multiplications than what the CPU does with long bags, which
+/// a GPU has to spare, and no pass over whole tokens for every repetition.
+/// At most 96 registers and 9 KiB in blocks of 128 threads, of which five share a multiprocessor;
+/// of `blocks` 64 registers and 2 KiB, and eight.
+/// Floor: tokens x dims x (R k + R p) fused multiply-adds, with three reads of 16 bytes of shared
+/// memory for 32 of them; then projected tokens are read and rows written once.
+#include "fde/fde_products.cuh"
 
 using namespace tersevec::cuda;
 
 namespace {
 
-constexpr int tile_tokens = 64, tile_columns = 64, tile_dims = 16, own = 4, pad = 4;
-constexpr u32 nowhere = 0xffffffffu;
-
-TERSEVEC_DEVICE float token_number(const void* tokens, const float* scales, i32 kind, i64 dim,
-                                   i64 token, i64 i) {
-    const float number = number_of(tokens, kind, token * dim + i);
-    return scales == nullptr ? number : number * scales[token];
-}
+constexpr int tile_bits = 9;
+constexpr u32 token_bits = 27, token_mask = (1u << token_bits) - 1, farther = 1u << token_bits;
+constexpr int link_steps = 4;
+constexpr u32 nowhere = ~0u;  // what is no pattern
+constexpr u32 unreached = 30u << token_bits | token_mask;
 
 /// What is added in a cell: rows of projections, or without them the tokens.
 struct Items {
     const float* projected;  // (tokens, stride), the repetition's columns
     i64 stride;
-    const void* tokens;
-    const float* scales;
+    Tokens tokens;
     i32 kind;
-    i64 dim;
 
     TERSEVEC_DEVICE float number(i64 token, i64 j) const {
-        return projected != nullptr ? projected[token * stride + j]
-                                    : token_number(tokens, scales, kind, dim, token, j);
+        return projected != nullptr
+                   ? projected[token * stride + j]
+                   : token_number(tokens, kind, tokens.values, token * tokens.dim + j, token);
     }
 };
 
-/// The token of a pattern nearest to that of a cell, and how many bits are apart.
-struct Nearest {
-    u32 distance;
-    i64 token;
-};
-
-TERSEVEC_DEVICE Nearest nearest(const u32* patterns, i64 n, u32 wanted) {
-    Nearest best{nowhere, 0};
-    for (i64 t = 0; t < n; ++t) {
-        const u32 distance = static_cast<u32>(__popc(patterns[t] ^ wanted));
-        if (distance < best.distance) {
-            best = {distance, t};
-        }
+/// Which of k products are above 0, the first one in the highest bit.
+TERSEVEC_DEVICE u32 pattern_of(const float* products, int n_bits) {
+    u32 pattern = 0;
+    for (int i = 0; i < n_bits; ++i) {
+        pattern = pattern << 1 | (products[i] > 0.0f ? 1u : 0u);
     }
-    return best;
+    return pattern;
 }
 
-/// out[j] = the sum, for documents the mean, of the tokens of a pattern; all lanes together.
-TERSEVEC_DEVICE void add_tokens(const Items& items, i64 first, const u32* patterns, i64 n,
-                                u32 wanted, i64 p, bool mean, float* out) {
-    const int lane = threadIdx.x % warp_lanes;
-    for (i64 column = 0; column < p; column += warp_lanes) {
-        const i64 j = column + lane;
-        float sum = 0.0f;
-        i32 count = 0;
-        for (i64 begin = 0; begin < n; begin += warp_lanes) {
-            const bool mine = begin + lane < n && patterns[begin + lane] == wanted;
-            for (u32 left = __ballot_sync(all_lanes, mine); left != 0; left &= left - 1) {
-                const i64 token = first + begin + __ffs(static_cast<int>(left)) - 1;
-                sum += j < p ? items.number(token, j) : 0.0f;
-                ++count;
-            }
-        }
-        if (j < p) {
-            out[j] = mean ? sum * divided(1.0f, static_cast<float>(count)) : sum;
+/// A bag's tokens by pattern; `products` and `next` begin with its first token.
+struct Bag {
+    i64 n;
+    const float* products;  // of the repetition, rows `stride` apart
+    i64 stride;
+    i32* next;  // of a token: that of the same pattern which follows it, or 0
+};
+
+/// Links a warp's tokens of one step, `begin` and the next ones; all before were of later steps.
+/// keys[x], of a tile's patterns, falls to distance << 27 | token, for tokens whose lowest bits are
+/// x: the first of those of the pattern itself, or, where `all`, of those that differ least in the
+/// bits above, which are `high` in this tile. `equal` has the lanes of the same pattern.
+TERSEVEC_DEVICE void link_step(const Bag& bag, i64 begin, u32 pattern, u32 equal, int low_bits,
+                               u32 high, bool all, u32* keys) {
+    const int lane = threadIdx.x;
+    const u32 distance = static_cast<u32>(__popc(pattern >> low_bits ^ high));
+    if (pattern == nowhere || (distance != 0 && !all)) {
+        return;
+    }
+    const u32 token = static_cast<u32>(begin) + lane, later = equal >> lane >> 1;
+    if (distance == 0 && later != 0) {
+        bag.next[token] = static_cast<i32>(token) + __ffs(static_cast<int>(later));
+    }
+    if (distance != 0 || (equal & ((1u << lane) - 1)) == 0) {
+        const u32 x = pattern & ((1u << low_bits) - 1);
+        const u32 known = atomicMin(&keys[x], distance << token_bits | token);
+        if (distance == 0) {
+            const int last = warp_lanes - 1 - __clz(static_cast<int>(equal));
+            bag.next[begin + last] = known <= token_mask ? static_cast<i32>(known) : 0;
         }
     }
+}
+
+/// All steps of a bag, by one warp.
+TERSEVEC_DEVICE void link_tokens(const Bag& bag, int n_bits, int low_bits, u32 high, bool all,
+                                 u32* keys) {
+    constexpr int batch = link_steps * warp_lanes;
+    for (i64 begin = (bag.n - 1) / batch * batch; begin >= 0; begin -= batch) {
+        u32 patterns[link_steps], equal[link_steps];
+#pragma unroll
+        for (int step = 0; step < link_steps; ++step) {
+            const i64 t = begin + step * warp_lanes + static_cast<int>(threadIdx.x);
+            patterns[step] =
+                t < bag.n ? pattern_of(bag.products + t * bag.stride, n_bits) : nowhere;
+            equal[step] = __match_any_sync(all_lanes, patterns[step]);
+        }
+#pragma unroll
+        for (int step = link_steps - 1; step >= 0; --step) {
+            __syncwarp();
+            link_step(bag, begin + step * warp_lanes, patterns[step], equal[step], low_bits, high,
+                      all, keys);
+        }
+    }
+}
+
+/// Gives each pattern of the tile the smallest key of all, with 1 more for each bit apart.
+TERSEVEC_DEVICE void find_nearest(u32 n_cells, u32* keys) {
+    for (u32 bit = 1; bit < n_cells; bit *= 2) {
+        __syncthreads();
+        for (u32 i = threadIdx.x; i < n_cells / 2; i += blockDim.x) {
+            u32 &low = keys[2 * i - (i & (bit - 1))], &high = (&low)[bit];
+            const u32 from_low = low + farther, from_high = high + farther;
+            low = low < from_high ? low : from_high;
+            high = high < from_low ? high : from_low;
+        }
+    }
+}
+
+/// Number j of a cell with this key.
+TERSEVEC_DEVICE float cell_number(const Items& items, i64 first, const i32* next, u32 key, i64 j,
+                                  bool mean) {
+    if (key >= unreached) {
+        return 0.0f;
+    }
+    i32 t = static_cast<i32>(key & token_mask), count = 1;
+    float sum = 0.0f + items.number(first + t, j);
+    for (i32 after = 0; key <= token_mask && (after = next[t]) > t; t = after) {
+        sum += items.number(first + after, j);
+        ++count;
+    }
+    return mean && count > 1 ? sum * divided(1.0f, static_cast<float>(count)) : sum;
 }
 
 }  // namespace
 
-/// out (n, n_columns) = tokens (n, dim) times matrix (dim, n_columns), columns `stride` apart by
-/// row. Blocks in x are tiles of tokens, in y of columns.
-extern "C" __global__ void fde_products(const void* tokens, const float* scales, i32 kind, i64 n,
-                                        i64 dim, const float* matrix, i64 n_columns, float* out) {
-    __shared__ float a[tile_dims][tile_tokens + pad];
-    __shared__ float b[tile_dims][tile_columns + pad];
-    const i64 first = static_cast<i64>(blockIdx.x) * tile_tokens;
-    const i64 first_column = static_cast<i64>(blockIdx.y) * tile_columns;
-    const int token = threadIdx.x / 16 * own, column = threadIdx.x % 16 * own;
-    float sums[own][own] = {};
-    for (i64 begin = 0; begin < dim; begin += tile_dims) {
-        __syncthreads();
-        for (int i = threadIdx.x; i < tile_tokens * tile_dims; i += blockDim.x) {
-            const i64 row = first + i / tile_dims, d = begin + i % tile_dims;
-            a[i % tile_dims][i / tile_dims] =
-                row < n && d < dim ? token_number(tokens, scales, kind, dim, row, d) : 0.0f;
-        }
-        for (int i = threadIdx.x; i < tile_columns * tile_dims; i += blockDim.x) {
-            const i64 d = begin + i / tile_columns, c = first_column + i % tile_columns;
-            b[i / tile_columns][i % tile_columns] =
-                d < dim && c < n_columns ? matrix[d * n_columns + c] : 0.0f;
-        }
-        __syncthreads();
-#pragma unroll
-        for (int d = 0; d < tile_dims; ++d) {
-            const float4 x = *reinterpret_cast<const float4*>(&a[d][token]);
-            const float4 y = *reinterpret_cast<const float4*>(&b[d][column]);
-            const float xs[own] = {x.x, x.y, x.z, x.w}, ys[own] = {y.x, y.y, y.z, y.w};
-#pragma unroll
-            for (int i = 0; i < own; ++i) {
-#pragma unroll
-                for (int j = 0; j < own; ++j) {
-                    sums[i][j] = fused(xs[i], ys[j], sums[i][j]);
-                }
-            }
-        }
-    }
-#pragma unroll
-    for (int i = 0; i < own; ++i) {
-#pragma unroll
-        for (int j = 0; j < own; ++j) {
-            if (first + token + i < n && first_column + column + j < n_columns) {
-                out[(first + token + i) * n_columns + first_column + column + j] = sums[i][j];
-            }
-        }
-    }
-}
-
-/// patterns (R, n): which products (n, R k) are above 0, the first of a repetition in the highest
-/// of k bits; a thread for each token and repetition.
-extern "C" __global__ void fde_patterns(const float* products, i64 n, i64 n_repetitions, i32 n_bits,
-                                        u32* patterns) {
-    const i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (item >= n * n_repetitions) {
-        return;
-    }
-    const i64 token = item / n_repetitions, r = item % n_repetitions;
-    u32 pattern = 0;
-    for (int i = 0; i < n_bits; ++i) {
-        pattern = pattern << 1 | (products[item * n_bits + i] > 0.0f ? 1u : 0u);
-    }
-    patterns[r * n + token] = pattern;
-}
-
-/// blocks (n, R, cells, p) of bags 0, 1, ... of the offsets, rows `stride` apart; tokens, patterns
-/// and projected begin with token `offsets[0]`. Blocks in x are bags, in y repetitions. `flags`: 1
-/// documents, 2 fill.
-extern "C" __global__ void fde_blocks(const void* tokens, const float* scales, i32 kind, i64 dim,
-                                      const i64* offsets, const float* projected, i64 n_tokens,
-                                      const u32* patterns, i32 n_bits, i64 p, i32 flags,
-                                      float* blocks, i64 stride) {
+/// out = tokens times matrix, for hyperplanes and projections. Blocks are tiles of tokens by tiles
+/// of columns, those of projections after those of hyperplanes.
+extern "C" __global__ void fde_products(const void* values, const float* scales, i32 kind, i64 n,
+                                        i64 dim, const float* hashes, i64 n_hashes, float* hashed,
+                                        const float* projections, i64 n_projections,
+                                        float* projected) {
+    __shared__ Tiles tiles;
+    const u32 hash_tiles = static_cast<u32>((n_hashes + tile_columns - 1) / tile_columns);
+    const u32 n_tiles =
+        hash_tiles + static_cast<u32>((n_projections + tile_columns - 1) / tile_columns);
+    const u32 tile = blockIdx.x % n_tiles;
+    const Matrix matrix = tile < hash_tiles ? Matrix{hashes, n_hashes, hashed}
+                                            : Matrix{projections, n_projections, projected};
+    const i64 first = static_cast<i64>(blockIdx.x / n_tiles) * tile_tokens;
+    const i64 first_column =
+        static_cast<i64>(tile < hash_tiles ? tile : tile - hash_tiles) * tile_columns;
     const int warp = threadIdx.x / warp_lanes, lane = threadIdx.x % warp_lanes;
-    const int warps = blockDim.x / warp_lanes;
-    const i64 r = blockIdx.y, cells = i64{1} << n_bits;
-    const i64 first = offsets[blockIdx.x] - offsets[0];
-    const i64 n = offsets[blockIdx.x + 1] - offsets[blockIdx.x];
-    const u32* const mine = patterns + r * n_tokens + first;
+    const int token = warp / 2 * 2 * half_tokens + lane / 8 * 4;
+    const int column = warp % 2 * tile_columns / 2 + lane % 8 * own_columns;
+    const Tokens tokens{values, scales, n, dim};
+    float sums[own_tokens][own_columns] = {};
+    switch (kind) {
+        case kind_f32:
+            multiply<kind_f32>(tokens, matrix, first, first_column, token, column, tiles, sums);
+            break;
+        case kind_f16:
+            multiply<kind_f16>(tokens, matrix, first, first_column, token, column, tiles, sums);
+            break;
+        case kind_bf16:
+            multiply<kind_bf16>(tokens, matrix, first, first_column, token, column, tiles, sums);
+            break;
+        default: multiply<kind_i8>(tokens, matrix, first, first_column, token, column, tiles, sums);
+    }
+#pragma unroll
+    for (int i = 0; i < own_tokens; ++i) {
+        const i64 t = first + token + i % 4 + i / 4 * half_tokens, c = first_column + column;
+        float* const out = matrix.out + t * matrix.n_columns + c;
+        if (t < n && c < matrix.n_columns && matrix.n_columns % own_columns == 0) {
+            *reinterpret_cast<float4*>(out) =
+                make_float4(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+            continue;
+        }
+#pragma unroll
+        for (int j = 0; j < own_columns; ++j) {
+            if (t < n && c + j < matrix.n_columns) {
+                out[j] = sums[i][j];
+            }
+        }
+    }
+}
+
+/// blocks (n, R, cells, p) of bags 0, 1, ... of the offsets, rows `stride` apart; tokens and what
+/// was made of them begin with token `offsets[0]`. Blocks are tiles of cells of repetitions of
+/// bags. `flags`: 1 documents, 2 fill. next (R, n_tokens) is scratch.
+extern "C" __global__ void fde_blocks(const void* values, const float* scales, i32 kind,
+                                      i64 n_tokens, i64 dim, const i64* offsets,
+                                      const float* hashed, const float* projected, i32* next,
+                                      i32 n_repetitions, i32 n_bits, u32 p, i32 flags,
+                                      float* blocks, i64 stride) {
+    __shared__ u32 keys[1 << tile_bits];
+    const int low_bits = n_bits < tile_bits ? n_bits : tile_bits;
+    const u32 cells = 1u << low_bits, first_cell = blockIdx.x << low_bits & ((1u << n_bits) - 1);
+    const u32 item = blockIdx.x >> (n_bits - low_bits);
+    const i64 r = item % n_repetitions, i = item / n_repetitions;
+    const i64 first = offsets[i] - offsets[0],
+              hash_stride = static_cast<i64>(n_repetitions) * n_bits;
+    const Bag bag{offsets[i + 1] - offsets[i], hashed + first * hash_stride + r * n_bits,
+                  hash_stride, next + r * n_tokens + first};
+    for (u32 x = threadIdx.x; x < cells; x += blockDim.x) {
+        keys[x] = unreached;
+    }
+    __syncthreads();
+    if (threadIdx.x < warp_lanes) {
+        const u32 high = (first_cell ^ first_cell >> 1) >> low_bits;
+        link_tokens(bag, n_bits, low_bits, high, flags == 3, keys);
+    }
+    if (flags == 3) {
+        find_nearest(cells, keys);
+    }
+    __syncthreads();
     const Items items{projected == nullptr ? nullptr : projected + r * p,
-                      gridDim.y * p,
-                      tokens,
-                      scales,
-                      kind,
-                      dim};
-    float* const out = blocks + blockIdx.x * stride + r * cells * p;
-    for (i64 begin = static_cast<i64>(warp) * warp_lanes; begin < cells;
-         begin += static_cast<i64>(warps) * warp_lanes) {
-        const u32 cell = static_cast<u32>(begin + lane);
-        const Nearest found = nearest(mine, n, cell ^ cell >> 1);
-        for (int i = 0; i < warp_lanes && begin + i < cells; ++i) {
-            const u32 distance = __shfl_sync(all_lanes, found.distance, i);
-            const i64 token = first + __shfl_sync(all_lanes, found.token, i);
-            const u32 place = static_cast<u32>(begin + i);
-            float* const block = out + place * p;
-            if (distance == 0) {
-                add_tokens(items, first, mine, n, place ^ place >> 1, p, (flags & 1) != 0, block);
-                continue;
-            }
-            const bool filled = flags == 3 && distance != nowhere;
-            for (i64 j = lane; j < p; j += warp_lanes) {
-                block[j] = filled ? items.number(token, j) : 0.0f;
-            }
+                      static_cast<i64>(n_repetitions) * p,
+                      {values, scales, n_tokens, dim},
+                      kind};
+    float* out = blocks + i * stride + ((r << n_bits) + first_cell) * p + threadIdx.x;
+    u32 cell = threadIdx.x / p, j = threadIdx.x % p;
+    while (cell < cells) {
+        const u32 c = first_cell + cell, key = keys[(c ^ c >> 1) & (cells - 1)];
+        *out = cell_number(items, first, bag.next, key, j, (flags & 1) != 0);
+        out += blockDim.x;
+        cell += blockDim.x / p;
+        j += blockDim.x % p;
+        if (j >= p) {
+            j -= p;
+            ++cell;
         }
     }
 }

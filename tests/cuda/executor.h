@@ -35,7 +35,7 @@ struct Index3 {
 enum class Schedule { forward, reverse, random };
 
 /// What a lane waits at.
-enum class Wait { nothing, block, syncwarp, shuffle, ballot, done };
+enum class Wait { nothing, block, syncwarp, shuffle, ballot, match, done };
 
 constexpr int warp_size = 32;
 constexpr unsigned char poison = 0xA5;
@@ -182,6 +182,16 @@ inline int __any_sync(unsigned mask, int predicate) {
 }
 inline int __all_sync(unsigned mask, int predicate) {
     return __ballot_sync(mask, predicate) == mask;
+}
+template <class T>
+unsigned __match_any_sync(unsigned mask, T value) {
+    using tersevec::host::to_post;
+    const auto& lane = tersevec::host::meet(tersevec::host::Wait::match, mask, to_post(value));
+    unsigned bits = 0;
+    for (int i = 0; i < tersevec::host::warp_size; ++i) {
+        bits |= (mask >> i & 1) && lane.received[i] == to_post(value) ? 1u << i : 0u;
+    }
+    return bits;
 }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32) {

@@ -96,8 +96,7 @@ inline void prepare(std::size_t threads) {
 inline void open_warp(std::size_t first) {
     for (int i = 0; i < warp_size; ++i) {
         const Lane& lane = fibers[first + i]->lane;
-        if (lane.waits != Wait::syncwarp && lane.waits != Wait::shuffle &&
-            lane.waits != Wait::ballot) {
+        if (lane.waits == Wait::nothing || lane.waits == Wait::block || lane.waits == Wait::done) {
             continue;
         }
         bool all = true;

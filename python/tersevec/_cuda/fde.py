@@ -1,6 +1,7 @@
 """Fixed-dimensional encodings on a GPU: the twin of `_native.fde`.
 
-Cells are the CPU's; numbers agree within the contract's bound. `threads` and `isa` change nothing.
+Cells are the CPU's. So are numbers without projections, or where the CPU projects tokens first too;
+others agree within the contract's bound. `threads` and `isa` change nothing.
 Batches of more tokens than scratch is for are cut, which waits for the offsets.
 """
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from tersevec._cuda._device import Array, blocks_for, current, each
 
-_THREADS = 256
-_BLOCK_THREADS = 128  # of `blocks`: four warps
+_THREADS = 128
 _TILE = 64  # tokens, and columns
+_TILE_BITS = 9  # of the cells that a block has
 _SCRATCH_BYTES = 256 << 20
 _KINDS = {"f4": 0, "f2": 1, "u2": 2, "i1": 3}
 _DOCUMENTS, _FILL = 1, 2
@@ -61,37 +62,32 @@ def _sketch(buckets: Array, signs: Array, width: int) -> tuple[Array, Array, Arr
     return order.astype(np.int64), starts.astype(np.int64), xp.ascontiguousarray(signs)
 
 
-def _products(tokens: _Bag, matrix: Array) -> Array:
-    n, (dim, columns) = len(tokens.values), matrix.shape
-    out = current().xp.empty((n, columns), np.float32)
-    if out.size > 0:
-        given = (*tokens, np.int64(n), np.int64(dim), matrix, np.int64(columns), out)
-        grid = (blocks_for(n, _TILE), blocks_for(columns, _TILE))
-        current().launch("fde", "fde_products", grid, _THREADS, given, 0)
-    return out
-
-
-def _patterns(tokens: _Bag, encoder: _Encoder) -> Array:
-    n, repetitions = len(tokens.values), encoder.n_repetitions
-    patterns = current().xp.zeros((repetitions, n), np.uint32)
-    if encoder.n_bits > 0:
-        products = _products(tokens, encoder.hashes)
-        shape = (np.int64(n), np.int64(repetitions), np.int32(encoder.n_bits))
-        each("fde", "fde_patterns", patterns.size, products, *shape, patterns)
-    return patterns
+def _products(tokens: _Bag, encoder: _Encoder) -> tuple[Array, Array | None]:
+    """Products with all hyperplanes, and with all projections where there are any."""
+    xp, n, dim = current().xp, len(tokens), tokens.values.shape[1]
+    columns = [m.shape[1] for m in (encoder.hashes, encoder.projections) if m is not None]
+    hashed, *projected = (xp.empty((n, width), np.float32) for width in columns)
+    tiles = blocks_for(n, _TILE) * sum(blocks_for(width, _TILE) for width in columns)
+    if tiles > 0:
+        first = (encoder.hashes, np.int64(columns[0]), hashed)
+        rest = (encoder.projections, np.int64(sum(columns[1:])), *(projected or [None]))
+        given = (*tokens, np.int64(n), np.int64(dim), *first, *rest)
+        current().launch("fde", "fde_products", (tiles,), _THREADS, given, 0)
+    return hashed, projected[0] if projected else None
 
 
 def _blocks(tokens: _Bag, offsets: Array, encoder: _Encoder, out: Array) -> None:
     """Write the blocks of every bag to its float32 row of `out`; `tokens` are those of the bags."""
-    projected = None
-    if encoder.projections is not None:
-        projected = _products(tokens, encoder.projections)
-    given = (*tokens, np.int64(tokens.values.shape[1]), offsets, projected)
-    cells = (np.int64(len(tokens.values)), _patterns(tokens, encoder), np.int32(encoder.n_bits))
+    n, dim = tokens.values.shape
+    repetitions = encoder.n_repetitions
+    scratch = (*_products(tokens, encoder), current().xp.empty((repetitions, n), np.int32))
+    sizes = (np.int32(repetitions), np.int32(encoder.n_bits), np.uint32(encoder.n_dims))
     stride = out.strides[0] // 4 if len(out) > 1 else out.shape[1]
-    rest = (np.int64(encoder.n_dims), np.int32(encoder.flags), out, np.int64(stride))
-    grid = (len(offsets) - 1, encoder.n_repetitions)
-    current().launch("fde", "fde_blocks", grid, _BLOCK_THREADS, (*given, *cells, *rest), 0)
+    given = (*tokens, np.int64(n), np.int64(dim), offsets, *scratch)
+    rest = (*sizes, np.int32(encoder.flags), out, np.int64(stride))
+    tiles = 1 << max(0, encoder.n_bits - _TILE_BITS)
+    grid = ((len(offsets) - 1) * repetitions * tiles,)
+    current().launch("fde", "fde_blocks", grid, _THREADS, (*given, *rest), 0)
 
 
 def _encode(
