@@ -73,9 +73,9 @@ class FdeBatches(FdeBase):
         threads: int | None,
         progress: bool,
     ) -> npt.NDArray[Any] | ScaledInt8:
-        count = _threads.resolve(threads)
-        bags = self._bags(tokens, offsets, lengths, scales)
-        rows, row_scales = results(out, dtype, len(bags), self._ready()[0].width)
+        count, shape = _threads.resolve(threads), self._ready()[0]
+        bags = ragged("tokens", tokens, offsets, lengths=lengths, scales=scales, dim=shape.d)
+        rows, row_scales = results(out, dtype, len(bags), shape.width)
         with bar(progress, len(bags), "encode", "document") as encoded:
             for chunk in bags.chunks(_token_bytes(count)):
                 part = slice(chunk.start, chunk.stop)
