@@ -19,16 +19,15 @@ if not (ROOT / "csrc").is_dir():
 FAMILIES = _backend.FAMILIES
 # Levels without rows of their own: only products of bytes have instructions at `amx` and `neondot`,
 # only those of bfloat16 at `avx512bf16`, and what works on floats finds nothing new in the last
-# AVX-512 levels. Fused multiply-adds, which
-# encodings and MaxSim live on, come with `avx2`.
+# AVX-512 levels.
 ABSENT = {
     "hamming": {"avx512bf16", "amx", "neondot"},
     "pqencode": {"avx512icl", "avx512bf16", "amx", "neondot"},
     "pqscan": {"avx512bf16", "amx", "neondot"},
     "sparseproj": {"avx512icl", "avx512bf16", "amx", "neondot"},
     "symdist": {"avx512bf16"},
-    "fde": {"sse4", "avx512icl", "avx512bf16", "amx", "neondot"},
-    "maxsim": {"sse4"},
+    "fde": {"avx512icl", "avx512bf16", "amx", "neondot"},
+    "maxsim": set(),
 }
 ARCHITECTURES = (
     ("sse4", "avx2", "avx512", "avx512icl", "avx512bf16", "amx"),

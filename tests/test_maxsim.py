@@ -148,6 +148,35 @@ def test_float16_is_the_same_numbers_in_float32(path, rng):
         np.testing.assert_array_equal(narrow, wide)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("exponent", [0, 20, -126, -127, -130])
+def test_sums_next_to_the_middle_of_two_floats_are_rounded_once(path, exponent, sign):
+    if path.name == "numpy":
+        pytest.skip("numpy: products are rounded before they are added")
+    last, near = max(exponent - 23, -149), 2.0**-23
+    start = 2.0**exponent + 2.0**last  # odd: from the middle, the even one is another
+    left, right = 2.0 ** (last // 2), sign * 2.0 ** (last - last // 2 - 1)
+    queries = np.float32([[start, left * (1 + near)]])
+    documents = np.float32([[1, right * (1 - near)]])
+    one = np.array([0, 1])
+    found = path.maxsim.scores(queries, one, documents, None, None, one, None, 1)
+    assert found[0, 0] == np.float32(start)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_tokens_that_are_not_finite_give_nan(path, rng, dtype, bad):
+    problem = Problem(33, rng, dtype)
+    place = problem.offsets[10] + 3, 20
+    if dtype == "bfloat16":
+        problem.documents[place] = np.float32(bad).view(np.uint32) >> 16
+    else:
+        problem.documents[place] = bad
+    found = path.maxsim.scores(*problem.sides, None, 1)
+    assert np.isnan(found[:, 10]).tolist() == [size > 0 for size in QUERIES]
+    assert np.isfinite(np.delete(found, 10, axis=1)).all()
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", TOKEN_TYPES)
 def test_candidates_have_the_scores_of_their_documents(path, rng, dtype, threads):

@@ -13,6 +13,7 @@ namespace tersevec::fde {
 
 namespace avx512 { extern const Kernels kernels; }
 namespace avx2 { extern const Kernels kernels; }
+namespace sse4 { extern const Kernels kernels; }
 namespace neon { extern const Kernels kernels; }
 namespace scalar { extern const Kernels kernels; }
 
@@ -22,6 +23,7 @@ constexpr const Kernels* table[] = {
 #if defined(__x86_64__)
     &avx512::kernels,
     &avx2::kernels,
+    &sse4::kernels,
 #elif defined(__aarch64__)
     &neon::kernels,
 #endif

@@ -14,6 +14,7 @@ namespace avx512bf16 { extern const Kernels kernels; }
 namespace avx512icl { extern const Kernels kernels; }
 namespace avx512 { extern const Kernels kernels; }
 namespace avx2 { extern const Kernels kernels; }
+namespace sse4 { extern const Kernels kernels; }
 namespace neondot { extern const Kernels kernels; }
 namespace neon { extern const Kernels kernels; }
 namespace scalar { extern const Kernels kernels; }
@@ -22,7 +23,8 @@ namespace {
 
 constexpr const Kernels* table[] = {
 #if defined(__x86_64__)
-    &amx::kernels,    &avx512bf16::kernels, &avx512icl::kernels, &avx512::kernels, &avx2::kernels,
+    &amx::kernels,    &avx512bf16::kernels, &avx512icl::kernels,
+    &avx512::kernels, &avx2::kernels,       &sse4::kernels,
 #elif defined(__aarch64__)
     &neondot::kernels,
     &neon::kernels,

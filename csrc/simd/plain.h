@@ -22,10 +22,13 @@ inline float fused(float a, float b, float c) noexcept {
     return static_cast<float>(std::bit_cast<double>(bits));
 }
 
-/// 2^112 takes the exponent of a half, set where that of a float is, to its place.
+/// 2^112 takes the exponent of a half, set where that of a float is, to its place; that of an
+/// infinity or NaN is all ones.
 inline float from_half(std::uint16_t half) noexcept {
     const float size = std::bit_cast<float>((half & 0x7fffu) << 13) * 0x1p112f;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(size) | (half & 0x8000u) << 16);
+    const std::uint32_t beyond = (half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(size) | beyond |
+                                (half & 0x8000u) << 16);
 }
 
 /// The nearest half, ties to even; an infinity from 65520 on.

@@ -83,10 +83,9 @@ class FdeBatches(FdeBase):
         threads: int | None,
         progress: bool,
     ) -> npt.NDArray[Any] | ScaledInt8:
-        count = _threads.resolve(threads)
+        count, width = _threads.resolve(threads), self._ready()[0].width
         bags = self._bags(tokens, offsets, lengths, scales, device=True)
-        shape = len(bags), self._ready()[0].width
-        rows, row_scales = results(out, dtype, shape, bags.memory)
+        rows, row_scales = results(out, dtype, (len(bags), width), bags.memory)
         with bar(progress, len(bags), "encode", "document") as encoded:
             for chunk in bags.chunks(_token_bytes(bags, count)):
                 part = slice(chunk.start, chunk.stop)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeAlias
+
+Step: TypeAlias = Callable[[int], object]
+
+
+def bar(shown: bool, total: int, label: str, unit: str) -> AbstractContextManager[Step]:
+    """A function that moves a tqdm bar on by so many units, or does nothing where none is shown."""
+    return _shown(total, label, unit) if shown else nullcontext(_still)
+
+
+def _still(units: int) -> None:
+    """Nothing moves."""
 
 
 @contextmanager
-def bar(shown: bool, total: int, label: str, unit: str) -> Iterator[Callable[[int], object]]:
-    """A function that moves a tqdm bar on by so many units, or does nothing where none is shown."""
-    if not shown:
-        yield lambda units: None
-        return
+def _shown(total: int, label: str, unit: str) -> Iterator[Step]:
     try:
         tqdm = importlib.import_module("tqdm.auto").tqdm
     except ImportError as error:

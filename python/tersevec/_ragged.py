@@ -74,16 +74,17 @@ class Ragged:
         if checked:
             self._refuse_bad_numbers(tokens, first)
         scales = None if self._scales is None else self._scales[first:last]
-        offsets = beside(tokens, self.offsets[start : stop + 1] - first)
+        offsets = self.offsets[start : stop + 1]
+        offsets = beside(tokens, offsets - first if first else offsets)
         return Bags(start, stop, tokens, scales, offsets)
 
     def chunks(self, n_bytes: int, most: int | None = None, checked: bool = True) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
-        step, start = max(1, n_bytes // (4 * self.dim)), 0
-        if 0 < len(self) <= (most or len(self)) and self.n_tokens <= step:
-            yield self.bags(0, len(self), checked)
+        step, start, n = max(1, n_bytes // (4 * self.dim)), 0, len(self)
+        if 0 < n <= (most or n) and self.n_tokens <= step:
+            yield self.bags(0, n, checked)
             return
-        while start < len(self):
+        while start < n:
             stop = int(np.searchsorted(self.offsets, self.offsets[start] + step, "right")) - 1
             stop = max(start + 1, stop if most is None else min(stop, start + most))
             yield self.bags(start, stop, checked)

@@ -15,6 +15,8 @@ from tersevec._kernels import I64, ArrayIn
 from tersevec._ragged import Flat, Listed, Padded, Ragged
 from tersevec._token_rows import MOST_DIMENSIONS, checked_scales, token_array
 
+_INT64 = np.dtype(np.int64)
+
 
 def ragged(
     name: str,
@@ -160,6 +162,8 @@ def _padded(
 
 def _integers(name: str, x: ArrayIn, shape: str, device: bool) -> I64:
     array = on_host(_arrays.view(name, x, device=device))
+    if array.dtype is _INT64 and array.flags.c_contiguous:
+        return array
     if array.size == 0:  # an empty list has no type of its own
         return array.astype(np.int64)
     if array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
@@ -175,9 +179,11 @@ def _checked_offsets(name: str, x: ArrayIn, tokens: npt.NDArray[Any]) -> I64:
     _check.rows_within_limit(name, len(offsets) - 1)
     if offsets[0] != 0:
         raise ValueError(f"{name}: expected the first one to be 0, got {offsets[0]}")
-    down = np.flatnonzero(offsets[1:] < offsets[:-1])
-    if len(down):
-        i = int(down[0])
+    if offsets[-1] == len(tokens) and len(offsets) == 2:  # a query: nothing more can be wrong
+        return offsets
+    down = offsets[1:] < offsets[:-1]
+    if down.any():
+        i = int(down.argmax())
         raise ValueError(
             f"{name}: expected none below the one before, got {offsets[i + 1]} after {offsets[i]} "
             f"at {i + 1}"

@@ -40,6 +40,8 @@ def layout(rows: npt.NDArray[Any]) -> Tokens:
     """The rows as kernels read them; a copy only where it must be."""
     if rows.dtype == BFLOAT16:
         rows = rows["bfloat16"]
+    if in_layout(rows):
+        return rows
     kept = np.float32 if rows.dtype == np.float64 else rows.dtype
     with np.errstate(over="ignore", under="ignore"):
         tokens: Tokens = module_of(rows).ascontiguousarray(rows, kept)
