@@ -22,6 +22,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+import fake_cupy
 import host_executor
 
 with warnings.catch_warnings():  # without the extension the twins are tested, and that is fine
@@ -140,6 +141,12 @@ def host_device(host_folder: pathlib.Path) -> host_executor.HostDevice:
     if host_executor.compiler() is None:
         pytest.skip("cuda: no g++ here to compile device code with")
     return host_executor.HostDevice(host_folder, "random", SEED)
+
+
+@pytest.fixture
+def cupy(host_device: host_executor.HostDevice, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """CuPy's stand-in, whose kernels the CPU runs."""
+    return fake_cupy.install(monkeypatch, host_device)
 
 
 @pytest.fixture

@@ -171,3 +171,42 @@ def install(monkeypatch: pytest.MonkeyPatch, device: HostDevice) -> types.Module
     device.xp = cupy
     monkeypatch.setattr(_device, "_device", device)
     return cupy
+
+
+def there(cupy: Any, value: Any) -> Any:
+    """All arrays of tuples and lists, in CUDA memory."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(there(cupy, part) for part in value)
+    return cupy.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+def here(result: Any) -> Any:
+    """Results in host memory, after a look that they were not."""
+    if isinstance(result, tuple):
+        parts = map(here, result)
+        return result._make(parts) if hasattr(result, "_make") else tuple(parts)
+    assert isinstance(result, ndarray)
+    return result.get()
+
+
+def assert_near(found: Any, expected: Any, atol: float = 0.0) -> None:
+    """The same types, shapes and, up to `atol`, numbers."""
+    found, expected = (x if isinstance(x, tuple) else (x,) for x in (found, expected))
+    for mine, yours in zip(found, expected, strict=True):
+        assert mine.dtype == yours.dtype
+        np.testing.assert_allclose(mine, yours, rtol=0, atol=atol)
+
+
+class Csr:
+    """What cupyx.scipy.sparse makes of a matrix, or (data, indices, indptr)."""
+
+    def __init__(self, cupy: Any, matrix: Any, shape: tuple[int, int] | None = None) -> None:
+        if not isinstance(matrix, tuple):
+            rows, columns = np.nonzero(matrix)
+            indptr = np.searchsorted(rows, np.arange(len(matrix) + 1)).astype(np.int32)
+            matrix, shape = (matrix[rows, columns], columns.astype(np.int32), indptr), matrix.shape
+        self.data, self.indices, self.indptr = map(cupy.asarray, matrix)
+        self.shape = shape
+
+    def tocsr(self) -> Csr:
+        return self

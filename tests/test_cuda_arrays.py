@@ -13,6 +13,7 @@ import pytest
 import fake_cupy
 import tersevec
 from cases import assert_equal, bit_codes, refused
+from fake_cupy import here
 from tersevec import _backend
 from tersevec._cuda import FAMILIES
 from tersevec.binary import (
@@ -27,20 +28,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def cupy(host_device, monkeypatch):
-    """CuPy's stand-in, whose kernels the CPU runs."""
-    return fake_cupy.install(monkeypatch, host_device)
-
-
-@pytest.fixture
 def data(rng):
     return bit_codes("few", 5, 9, rng), bit_codes("few", 130, 9, rng), rng.random(130) < 0.7
-
-
-def here(result):
-    """Results in host memory, after a look that they were not."""
-    assert all(isinstance(part, fake_cupy.ndarray) for part in result)
-    return tuple(part.get() for part in result)
 
 
 def test_cuda_arrays_select_the_gpu_for_hamming_and_come_back(cupy, data):

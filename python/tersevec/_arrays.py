@@ -26,7 +26,8 @@ _CPU, _CUDA, _CUDA_PINNED, _CUDA_MANAGED = 1, 2, 3, 13  # DLPack's numbers of de
 
 def describe(x: Any) -> str:
     """What came, for messages: ``float32 (1000, 128)``, or the type's name."""
-    if isinstance(x, np.ndarray) or isinstance(getattr(x, "dtype", None), np.dtype):
+    there = _device.holds(x) and isinstance(getattr(x, "dtype", None), np.dtype)
+    if there or isinstance(x, np.ndarray):
         return f"{'bfloat16' if x.dtype == BFLOAT16 else x.dtype} {x.shape}"
     return type(x).__name__
 
