@@ -56,7 +56,7 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
         there = starts[1:] > starts[:-1]
         if there.any():
             total[there] = np.add.reduceat(graph.weights, starts[:-1][there], dtype=np.float64)
-    total[np.abs(total) < _LEAST_DEGREE] = 0
+        total[np.abs(total) < _LEAST_DEGREE] = 0
     if total.max(initial=0.0) > _MOST_DEGREE:
         row = int(total.argmax())
         raise ValueError(
@@ -84,7 +84,7 @@ def propagate(
 ) -> None:
     """Writes the weighted sum of E_0, E_1, ... into `out`."""
     kernels = _backend.pick("sparseproj")
-    inverse = inverse_of(degree)
+    means = inverse_of(degree).astype(np.float32)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
     for step, next_weight in enumerate(plan.weights, 1):
@@ -97,7 +97,7 @@ def propagate(
             graph.indptr,
             graph.indices,
             graph.weights,
-            (inverse * lift).astype(np.float32),
+            means if lift == 1 else means * np.float32(lift),
             plan.self_loops,
             source.values,
             source.scales,
