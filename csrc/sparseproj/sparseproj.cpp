@@ -105,7 +105,7 @@ void propagate(const Step& given, int threads, Isa at_most) {
     tasks.parts.push_back({-1, 0, 0});
     parallel_for(threads, static_cast<std::int64_t>(tasks.runs.size()), [&](std::int64_t i) {
         const Run& run = tasks.runs[i];
-        const Lines<float> scratch(2 * width);
+        const Lines<float> scratch(width);
         rows_kernel(step, run.first, run.count, tasks.parts.data() + run.part,
                     part_sums.get() + run.part * width, scratch.data());
     });

@@ -108,7 +108,7 @@ struct Kernels {
     /// sums (source.width) of a part, not scaled.
     void (*part)(const Step&, const Part&, float* sums) noexcept = nullptr;
     /// Rows first ... first + count - 1. `parts`: those of long rows among them, by row and first
-    /// entry, one of row -1 after the last of all; `part_sums`: theirs; `scratch`: two rows of
+    /// entry, one of row -1 after the last of all; `part_sums`: theirs; `scratch`: a row of
     /// source.width floats.
     void (*rows)(const Step&, std::int64_t first, std::int64_t count, const Part* parts,
                  const float* part_sums, float* scratch) noexcept = nullptr;

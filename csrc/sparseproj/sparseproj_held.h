@@ -37,13 +37,30 @@ Number* row_of(const Held& held, std::int64_t row) noexcept {
     return static_cast<Number*>(held.values) + row * held.width;
 }
 
+/// One of them, register by register.
+template <class Level, class Source>
+struct Row {
+    const typename Source::Number* numbers;
+    float scale = 1.0f;
+
+    explicit Row(const typename Source::Number* first) noexcept : numbers(first) {}
+    Row(const Held& held, std::int64_t row) noexcept
+        : numbers(row_of<typename Source::Number>(held, row)),
+          scale(held.scales == nullptr ? 1.0f : held.scales[row]) {}
+    auto at(std::int64_t column) const noexcept { return scale * Source::at(numbers + column); }
+    void prefetch(std::int64_t ahead, std::int64_t width) const noexcept {
+        for (std::int64_t c = 0; c < width; c += 64 / sizeof(*numbers)) {
+            __builtin_prefetch(numbers + ahead + c);
+        }
+    }
+};
+
 /// Row `row` as floats in `out` (held.width).
 template <class Level, class Source>
 void read_row(const Held& held, std::int64_t row, float* out) noexcept {
-    const auto* numbers = row_of<typename Source::Number>(held, row);
-    const float scale = held.scales == nullptr ? 1.0f : held.scales[row];
+    const Row<Level, Source> from(held, row);
     for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
-        store(out + c, scale * Source::at(numbers + c));
+        store(out + c, from.at(c));
     }
 }
 

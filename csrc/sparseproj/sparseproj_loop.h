@@ -58,7 +58,7 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
             keep_row<Level>(target, row, scratch);
         }
         if (step.sums.values != nullptr) {
-            add_up<Level>(step, row, scratch + width, scratch);
+            add_up<Level>(step, row, scratch);
         }
     }
     if constexpr (Level::streams) {

@@ -27,14 +27,16 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
         for (std::int64_t group = 0; group < width; group += ternary_group) {
             std::uint64_t random[words];
             std::uint16_t lanes[ternary_group];
-            const std::uint64_t first = static_cast<std::uint64_t>(group) / 4 + 1;
+            const std::uint64_t first = state + static_cast<std::uint64_t>(group) / 4 * golden;
             for (std::int64_t b = 0; b < words; ++b) {
-                random[b] = mix(state + (first + static_cast<std::uint64_t>(b)) * golden);
+                random[b] = mix(first + (static_cast<std::uint64_t>(b) + 1) * golden);
             }
             __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
             for (std::int64_t c = 0; c < ternary_group; ++c) {
                 const auto above = static_cast<std::uint16_t>(lanes[c] - limit);
-                out[group + c] = static_cast<std::int8_t>((lanes[c] < limit) - (above < limit));
+                const auto number =
+                    static_cast<std::int16_t>(lanes[c] < limit ? 1 : -(above < limit));
+                out[group + c] = static_cast<std::int8_t>(number);
             }
         }
         for (std::int64_t c = used; c < width; ++c) {

@@ -19,18 +19,19 @@ inline float add_lanes(Vector<16>::f32 lanes) noexcept {
                      __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
-/// The weight of a row of floats, divided by its length where rows count as unit rows.
-template <class Level>
-float coefficient(float weight, bool normalize, const float* numbers, std::int64_t width) noexcept {
+/// The weight of a row, divided by its length where rows count as unit rows.
+template <class Level, class Row>
+float coefficient(float weight, bool normalize, const Row& row, std::int64_t width) noexcept {
     using f32 = typename Level::f32;
     constexpr int parts = held_group / Level::lanes;
     if (!normalize) {
         return weight;
     }
     f32 squares[parts] = {};
+#pragma GCC unroll 8
     for (std::int64_t c = 0; c < width; c += held_group) {
         for (int p = 0; p < parts; ++p) {
-            const auto number = load<f32>(numbers + c + p * Level::lanes);
+            const f32 number = row.at(c + p * Level::lanes);
             squares[p] += number * number;
         }
     }
@@ -48,12 +49,15 @@ void widen(const Held& held, std::int64_t first, std::int64_t count, bool normal
            std::int64_t width, float* scratch, float* out) noexcept {
     for (std::int64_t row = first; row < first + count; ++row, out += width) {
         read_row<Level>(held, row, scratch);
-        const float factor = coefficient<Level>(1.0f, normalize, scratch, held.width);
+        const float factor =
+            coefficient<Level>(1.0f, normalize, Row<Level, Floats<Level>>(scratch), held.width);
         for (std::int64_t c = 0; c < width; ++c) {
             out[c] = factor * scratch[c];
         }
     }
 }
+
+constexpr std::int64_t rows_ahead = 8;  // of those with a weight
 
 /// A choice that is made before a loop and not in it.
 template <bool Is>
@@ -66,25 +70,28 @@ void chosen(bool flag, const Run& run) noexcept {
 }
 
 /// Row `row` of the sums = (itself +) held_factor * held + made_factor * made, in this order.
-template <class Level, bool Add, bool Held, bool Made>
-void add_up(const Sums& sums, bool stream, std::int64_t row, float held_factor, const float* held,
-            float made_factor, const float* made) noexcept {
+template <class Level, bool Add, bool HasHeld, bool HasMade, class HeldRow, class MadeRow>
+void add_up(const Step& step, std::int64_t row, float held_factor, const HeldRow& held,
+            float made_factor, const MadeRow& made) noexcept {
     using f32 = typename Level::f32;
     const auto at = [=](std::int64_t c, f32 before) {
-        if constexpr (Held) {
-            const f32 term = held_factor * load<f32>(held + c);
+        if constexpr (HasHeld) {
+            const f32 term = held_factor * held.at(c);
             before = Add ? before + term : term;
         }
-        if constexpr (Made) {
-            const f32 term = made_factor * load<f32>(made + c);
-            before = Add || Held ? before + term : term;
+        if constexpr (HasMade) {
+            const f32 term = made_factor * made.at(c);
+            before = Add || HasHeld ? before + term : term;
         }
         return before;
     };
+    const Sums& sums = step.sums;
     float* out = sums.values + row * sums.stride;
     std::int64_t c = 0;
     if constexpr (Level::streams && !Add) {
-        for (; stream && c + Level::lanes <= sums.width; c += Level::lanes) {
+        const std::int64_t end = step.stream_sums ? sums.width - Level::lanes : -1;
+#pragma GCC unroll 8
+        for (; c <= end; c += Level::lanes) {
             Level::stream(at(c, f32{}), out + c);
         }
     }
@@ -102,27 +109,37 @@ void add_up(const Sums& sums, bool stream, std::int64_t row, float held_factor, 
     }
 }
 
-/// Adds a row's held row, which goes through `held`, and its new one to the sums.
-template <class Level>
-void add_up(const Step& step, std::int64_t row, float* held, const float* made) noexcept {
+/// Adds a row's held row and its new one to the sums.
+template <class Level, class Source>
+void add_up(const Step& step, std::int64_t row, const float* made_floats) noexcept {
     const Sums& sums = step.sums;
-    const std::int64_t width = step.source.width;
+    const Row<Level, Source> held(step.source, row);
+    const Row<Level, Floats<Level>> made(made_floats);
     float held_factor = 0.0f, made_factor = 0.0f;
     if (sums.held != 0.0f) {
-        read_row<Level>(step.source, row, held);
-        held_factor = coefficient<Level>(sums.held, sums.normalize, held, width);
+        held.prefetch(rows_ahead * step.source.width, step.source.width);
+        held_factor = coefficient<Level>(sums.held, sums.normalize, held, step.source.width);
     }
     if (sums.made != 0.0f) {
-        made_factor = coefficient<Level>(sums.made, sums.normalize, made, width);
+        made_factor = coefficient<Level>(sums.made, sums.normalize, made, step.source.width);
     }
     chosen(sums.add, [&](auto add) {
-        chosen(sums.held != 0.0f, [&](auto with_held) {
-            chosen(sums.made != 0.0f, [&](auto with_made) {
-                add_up<Level, add.is, with_held.is, with_made.is>(
-                    sums, step.stream_sums, row, held_factor, held, made_factor, made);
+        chosen(sums.held != 0.0f, [&](auto has_held) {
+            chosen(sums.made != 0.0f, [&](auto has_made) {
+                add_up<Level, add.is, has_held.is, has_made.is>(step, row, held_factor, held,
+                                                                made_factor, made);
             });
         });
     });
+}
+
+template <class Level>
+void add_up(const Step& step, std::int64_t row, const float* made) noexcept {
+    switch (step.source.kind) {
+        case Kind::f32: return add_up<Level, Floats<Level>>(step, row, made);
+        case Kind::f16: return add_up<Level, Halves<Level>>(step, row, made);
+        case Kind::i8: return add_up<Level, Bytes<Level>>(step, row, made);
+    }
 }
 
 }  // namespace

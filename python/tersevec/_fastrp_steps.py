@@ -59,7 +59,7 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
             weights = on_host(graph.weights)
             sums[there] = np.add.reduceat(weights, starts[:-1][there], dtype=np.float64)
         total = beside(graph.indptr, sums)
-    total[np.abs(total) < _LEAST_DEGREE] = 0
+        total[np.abs(total) < _LEAST_DEGREE] = 0
     if len(total) > 0 and total.max() > _MOST_DEGREE:
         row = int(total.argmax())
         raise ValueError(
@@ -86,7 +86,8 @@ def propagate(
     moved: Callable[[int], object],
 ) -> None:
     """Writes the weighted sum of E_0, E_1, ... into `out`."""
-    kernels, inverse = _backend.pick("sparseproj", out), inverse_of(degree)
+    kernels = _backend.pick("sparseproj", out)
+    means = inverse_of(degree).astype(np.float32)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
     for step, next_weight in enumerate(plan.weights, 1):
@@ -99,7 +100,7 @@ def propagate(
             graph.indptr,
             graph.indices,
             graph.weights,
-            (inverse * lift).astype(np.float32),
+            means if lift == 1 else means * np.float32(lift),
             plan.self_loops,
             source.values,
             source.scales,
