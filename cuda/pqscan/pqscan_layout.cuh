@@ -17,6 +17,7 @@
 
 namespace tersevec::cuda::pqscan {
 
+constexpr int tile_queries = 4;
 constexpr int lane_codes = 8;
 constexpr int step_codes = warp_lanes * lane_codes;
 

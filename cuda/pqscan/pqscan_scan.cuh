@@ -11,7 +11,6 @@
 
 namespace tersevec::cuda::pqscan {
 
-constexpr int tile_queries = 4;
 constexpr int segment_grain = 64;  // a segment's first step begins at a multiple: at a block
 
 struct Base {
@@ -136,6 +135,7 @@ struct FloatTables {
     TERSEVEC_DEVICE void add(const u8* lines, int first, int last, Sums& sums) const {
         const float* table = shared;
         int j = first;
+#pragma unroll 1
         for (; j + 4 <= last; j += 4) {
             Line read[4];
             Layout::read4(lines, j, read);
@@ -144,6 +144,7 @@ struct FloatTables {
                 add(read[i], table, sums);
             }
         }
+#pragma unroll 1
         for (; j < last; ++j, table += queries * Layout::slots) {
             add(Layout::read(lines, j), table, sums);
         }

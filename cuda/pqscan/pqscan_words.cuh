@@ -8,26 +8,10 @@
 /// a bound and gives near rows finer steps.
 #pragma once
 
+#include "pqscan/pqscan_rounding.cuh"
 #include "pqscan/pqscan_scan.cuh"
 
 namespace tersevec::cuda::pqscan {
-
-constexpr int word_limit = 63;
-constexpr double ulp = 0x1p-24;
-
-/// Of one query: (n_queries, 4) of them in memory.
-struct Scale {
-    double base, magnitude, scale, step;
-};
-
-/// What a product with is never above the one with the real scale, whatever rounding does.
-TERSEVEC_DEVICE float factor_of(double scale) {
-    return static_cast<float>(scale * (1.0 - 0x1p-21));
-}
-TERSEVEC_DEVICE u32 level_of(float entry, float least, float factor, u32 limit) {
-    const float level = (entry - least) * factor;
-    return level < static_cast<float>(limit) ? static_cast<u32>(level) : limit;
-}
 
 /// Sums at or above it have float distances, bias added, above that of `ordinal`.
 TERSEVEC_DEVICE u32 limit_of(const Scale& scale, i32 m, u32 ordinal, float bias) {
@@ -64,6 +48,7 @@ struct WordTables {
     TERSEVEC_DEVICE void add(const u8* lines, int first, int last, Sums& sums) const {
         const u32* table = shared;
         int j = first;
+#pragma unroll 1
         for (; j + 4 <= last; j += 4) {
             Line read[4];
             Layout::read4(lines, j, read);
@@ -74,6 +59,7 @@ struct WordTables {
             }
             widen(bytes, sums);
         }
+#pragma unroll 1
         for (; j < last; ++j, table += Layout::slots) {
             u32 bytes[lane_codes] = {};
             add(Layout::read(lines, j), table, bytes);

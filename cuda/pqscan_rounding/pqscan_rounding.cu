@@ -4,7 +4,8 @@
 /// Levels, scales and bounds are those of the CPU to the last bit, so doubles are added in its
 /// order. A warp reads a table, neighbours beside each other; up to 40 registers.
 /// Floor: every table is read once for its range and once to be rounded.
-#include "pqscan/pqscan_words.cuh"
+#include "pqscan/pqscan_layout.cuh"
+#include "pqscan/pqscan_rounding.cuh"
 
 using namespace tersevec::cuda;
 using namespace tersevec::cuda::pqscan;

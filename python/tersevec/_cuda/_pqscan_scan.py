@@ -18,9 +18,10 @@ _WAITING = 8 * 2 * WARP  # bytes of a warp, for rows that wait
 _THREADS = 256
 _SHARED = 32 << 10  # of a block, so that two share a multiprocessor
 _LEAST_TABLES = 16 << 10  # of that; more where queues leave less
-# Words pay where some queries share them, and where a sample of the rows bounds the others.
-_WORD_QUERIES, _WORD_SUBSPACES, _WORD_ROWS = 3, 1024, 8192
-_SAMPLE_STEPS, _SAMPLE_EVERY = 16, 64
+# Words pay where some queries share them, and where what they save outweighs some more launches.
+WORD_LOOKUPS = 1 << 27
+_WORD_QUERIES, _WORD_SUBSPACES = 3, 1024  # of more sub-spaces, sums leave 16 bits
+_SAMPLE_EVERY, _SAMPLE_STEPS = 64, 4  # one step of so many, but at least so many steps
 
 
 class Scan(NamedTuple):
@@ -40,8 +41,8 @@ class Scan(NamedTuple):
 
     @property
     def held(self) -> int:
-        """Queries that have room in a block."""
-        return min(len(self.tables), TILE_QUERIES) if len(self.tables) == 1 else TILE_QUERIES
+        """Queries whose tables and queues a block has room for."""
+        return 1 if len(self.tables) == 1 else TILE_QUERIES
 
     def most_steps(self) -> int:
         """Steps of the whole base; segments may have fewer."""
@@ -122,12 +123,17 @@ def best(scan: Scan, k: int) -> Array:
     """The k best keys of each query, ascending, padded with NO_HIT."""
     xp, nq = current().xp, len(scan.tables)
     if k <= _selection.QUEUE_LIMIT and nq > 0:
-        worth = (nq >= _WORD_QUERIES, scan.n >= _WORD_ROWS, scan.tables.shape[1] <= _WORD_SUBSPACES)
-        return _by_words(scan, k) if all(worth) else _by_floats(scan, k, 1)
+        return _by_words(scan, k) if _words_pay(scan) else _by_floats(scan, k, 1)
     keys = xp.empty((nq, k), np.uint64)
     for first, stop in _selection.query_tiles(nq, scan.n):
         keys[first:stop] = _selection.smallest(sums(scan.tile(first, stop), ordered=True), k)
     return keys
+
+
+def _words_pay(scan: Scan) -> bool:
+    nq, m, _ = scan.tables.shape
+    many = nq >= _WORD_QUERIES and nq * scan.n * m >= WORD_LOOKUPS
+    return bool(many and m <= _WORD_SUBSPACES)
 
 
 def _by_floats(scan: Scan, k: int, every: int) -> Array:
