@@ -5,10 +5,12 @@
 /// then the bias of the row's segment: the CPU's to the last bit.
 /// A lane holds 8 codes of a block, read 4 or 8 bytes a sub-space, and a warp 256 codes: whole
 /// lines. Four queries, or one where there is one, share what is read; their tables lie in shared
-/// memory, chunks of sub-spaces where they are large.
-/// Floor: every code is read once for 4 queries. A look-up is a load from shared memory, 32 of a
-/// warp at a time where numbers have 4 bits, since 16 entries lie in as many banks, and 2 to 3.5
-/// times as long for more bits; `pqscan_bytes.cu` looks up four queries at once.
+/// memory, chunks of sub-spaces where they are large. Up to 128 registers, and 32 KiB of shared
+/// memory for a k of up to 32: two blocks of 256 threads share a multiprocessor. Larger queues take
+/// 16 KiB more, of which sm_75 has room for one block.
+/// Floor: every code is read once for 4 queries. A look-up is a load from shared memory, all lanes
+/// at once where numbers have 4 bits, since 16 entries lie in as many banks; with more bits lanes
+/// meet at banks. `pqscan_bytes` looks up four queries with one load.
 #include "pqscan/pqscan_scan.cuh"
 
 using namespace tersevec::cuda;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The three layouts of blocks, as csrc/pqscan/pqscan_layout.h draws them, and what a lane reads.
 ///
-/// A lane has `lane_codes` codes of a block, whose numbers of a sub-space it reads at once, as bytes
-/// of a `Line`; a warp's step is 256 codes, whole lines of 8 or 4 adjacent blocks. A layout says
+/// A lane has `lane_codes` codes of a block and reads their numbers of a sub-space at once, as the
+/// bytes of a `Line`; a warp's step is 256 codes, whole lines of 8 or 4 adjacent blocks.
+/// A layout says
 ///   block_codes, line_bytes, lines(m)
 ///   slots        entries of a table in shared memory: of the widest numbers in this layout
 ///   code(l, c)   the place in its block of code c of the block's lane l
 ///   get          one code's number of a sub-space
 ///   read         the lane's numbers of sub-space j, from its bytes of the block's first line on
 ///   read4        those of sub-spaces j .. j + 3, j a multiple of 4
-///   put          a byte of a line with numbers in it; number(j, half) is that of sub-space j and of
-///                the first or the second code in the byte, -1 where the byte keeps its own
+///   put          a byte of a line with numbers in it; number(j, half) is that of sub-space j and
+///                the byte's first or second code, -1 where the byte keeps its own
 #pragma once
 
 #include "core/portable.cuh"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// How the warps of a grid walk a base: steps of 256 rows in segments, tables in shared memory.
 ///
-/// Blocks in x are tiles of queries, neighbours in y take neighbouring steps: what tiles read at the
-/// same time comes from memory once. Where the tables of all sub-spaces do not fit, a block's warps
+/// Blocks in x are tiles of queries, neighbours in y take neighbouring steps: what tiles read at one
+/// time comes from memory once. Where the tables of all sub-spaces do not fit, a block's warps
 /// go from chunk to chunk together, each with the sums of its own step in registers.
 #pragma once
 
@@ -214,8 +214,8 @@ TERSEVEC_DEVICE void push_codes(WarpQueue& queue, const u32 (&ordinals)[lane_cod
     }
 }
 
-/// lists (n_queries, gridDim.y, k): the k best of each of the tile's queries from all warps' queues,
-/// which lie query by query in each warp's part of `keys`, padded.
+/// lists (n_queries, gridDim.y, k): the k best of each of the tile's queries from the queues of all
+/// warps, which lie query by query in each warp's part of `keys`, padded.
 TERSEVEC_DEVICE void merge_queues(Key* keys, int queries, int k, int capacity, const Tile& tile,
                                   u64* lists) {
     const int warps = blockDim.x / warp_lanes, warp = threadIdx.x / warp_lanes;

@@ -2,9 +2,9 @@
 /// Product codes by rounded tables: scans that look up four queries at once.
 ///
 /// A scan adds bytes, and only rows that their sums do not rule out are added again in float32, in
-/// the order that gives results their meaning: the answer is that of `pqscan_topk`, to the last bit.
-/// A lane holds 8 codes as there, and 32 sums of 16 bits; rows that pass wait in shared memory until
-/// every lane has one.
+/// the order that gives results their meaning: answers are those of `pqscan_topk`, to the last bit.
+/// A lane holds 8 codes as there, and 32 sums of 16 bits; rows that pass wait in shared memory, 512
+/// bytes a warp, until every lane has one. 128 registers, shared memory as there.
 /// Floor: every code is read once for 4 queries. A look-up is a quarter of a load from shared
 /// memory, and of an addition.
 #include "pqscan/pqscan_words.cuh"

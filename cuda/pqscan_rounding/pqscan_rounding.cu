@@ -2,7 +2,7 @@
 /// Tables rounded to small integers, and the bounds of what their sums stand for.
 ///
 /// Levels, scales and bounds are those of the CPU to the last bit, so doubles are added in its
-/// order. A warp reads a table, neighbours beside each other; up to 40 registers.
+/// order. A warp reads a table, neighbours beside each other; up to 54 registers.
 /// Floor: every table is read once for its range and once to be rounded.
 #include "pqscan/pqscan_layout.cuh"
 #include "pqscan/pqscan_rounding.cuh"
@@ -70,8 +70,8 @@ extern "C" __global__ void pqscan_scales(const float* ranges, i64 n_queries, i32
     out[3] = scale > 0.0 ? 1.0 / scale : 0.0;
 }
 
-/// words (tiles, m, slots): the tables (n_queries, m, 2^n_bits) rounded, query q of a tile in byte q
-/// of a word; a thread for each word.
+/// words (tiles, m, slots): the tables (n_queries, m, 2^n_bits) rounded, query q of a tile in byte
+/// q of a word; a thread for each word.
 extern "C" __global__ void pqscan_words(const float* tables, const float* ranges,
                                         const double* scales, i64 n_queries, i32 m, i32 n_bits,
                                         i64 n_words, i32 slots, u32* words) {
@@ -92,8 +92,8 @@ extern "C" __global__ void pqscan_words(const float* tables, const float* ranges
     words[item] = word;
 }
 
-/// levels (n_queries, m, 2^n_bits): the tables rounded, as float32 numbers; lost (n_queries, m): the
-/// most that it took off an entry of each. A warp for each table.
+/// levels (n_queries, m, 2^n_bits): the tables rounded, as float32 numbers; lost (n_queries, m):
+/// the most that it took off an entry of each. A warp for each table.
 extern "C" __global__ void pqscan_levels(const float* tables, const float* ranges,
                                          const double* scales, i64 n_tables, i32 m, i32 n_bits,
                                          i32 limit, float* levels, double* lost) {

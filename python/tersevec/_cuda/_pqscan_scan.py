@@ -12,12 +12,12 @@ from tersevec._cuda._pqscan_codes import blocks_of
 from tersevec._cuda._pqscan_tables import TILE_QUERIES, slots_of, words
 
 STEP_CODES = 256  # of a warp
-_SEGMENT_GRAIN = 64  # where a segment's first step begins
+SEGMENT_GRAIN = 64  # where a segment's first step begins
 _STAGED = 4 * (STEP_CODES + STEP_CODES // WARP)  # bytes of a warp, to write sums in order
 _WAITING = 8 * 2 * WARP  # bytes of a warp, for rows that wait
 _THREADS = 256
 _SHARED = 32 << 10  # of a block, so that two share a multiprocessor
-_LEAST_TABLES = 16 << 10  # of that; more where queues leave less
+_LEAST_TABLES = 12 << 10  # for tables, however much queues take
 # Words pay where some queries share them, and where what they save outweighs some more launches.
 WORD_LOOKUPS = 1 << 27
 _WORD_QUERIES, _WORD_SUBSPACES = 3, 1024  # of more sub-spaces, sums leave 16 bits
@@ -95,7 +95,7 @@ def scan_of(
     if segments is not None:
         segments = xp.ascontiguousarray(segments)
         first, stop = segments[:, 0], segments[:, 1]
-        rows = stop - first // _SEGMENT_GRAIN * _SEGMENT_GRAIN
+        rows = stop - first // SEGMENT_GRAIN * SEGMENT_GRAIN
         counts = xp.where(stop > first, (rows + STEP_CODES - 1) // STEP_CODES, 0)
         steps = xp.zeros(len(segments) + 1, np.int64)
         steps[1:] = xp.cumsum(counts)

@@ -10,7 +10,7 @@ from tersevec._cuda._device import WARP, Array, blocks_for, current, each
 from tersevec._cuda.codes import split
 
 TILE_QUERIES = 4
-_WORD_LIMIT = 63  # four of them add up in a byte
+WORD_LIMIT = 63  # four of them add up in a byte
 _ROUNDING = "pqscan_rounding"
 
 
@@ -66,7 +66,7 @@ def words(tables: Array) -> tuple[Array, Array]:
     """Bytes that bound the entries from below, four queries a word, and their scales."""
     nq, m, K = tables.shape
     n_bits = K.bit_length() - 1
-    ranges, scales = _rounded(tables, _WORD_LIMIT, cut=True)
+    ranges, scales = _rounded(tables, WORD_LIMIT, cut=True)
     tiles = (blocks_for(nq, TILE_QUERIES), m, slots_of(n_bits))
     out = current().xp.empty(tiles, np.uint32)
     sizes = (np.int64(nq), np.int32(m), np.int32(n_bits))

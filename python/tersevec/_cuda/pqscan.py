@@ -14,30 +14,14 @@ import numpy as np
 
 from tersevec._cuda import _pqscan_tables, _selection
 from tersevec._cuda._device import Array, current
-from tersevec._cuda._pqscan_codes import pack, unpack
+from tersevec._cuda._pqscan_codes import pack as pack
+from tersevec._cuda._pqscan_codes import unpack as unpack
 from tersevec._cuda._pqscan_scan import best, scan_of, sums
-from tersevec._cuda.codes import join, split
+from tersevec._cuda.codes import join as dense
+from tersevec._cuda.codes import split as split
 from tersevec._numpy._collect import of_queries
-from tersevec._numpy.pqscan_codes import block_shape
+from tersevec._numpy.pqscan_codes import block_shape as block_shape
 from tersevec._results import joined_hits
-
-__all__ = [
-    "block_shape",
-    "distances",
-    "join",
-    "lookup_tables",
-    "pack",
-    "products_pay",
-    "quantised_topk",
-    "range_search",
-    "rows",
-    "search",
-    "split",
-    "symmetric_range",
-    "symmetric_topk",
-    "topk",
-    "unpack",
-]
 
 _TABLE_BYTES = 256 << 20  # of tables that are made at once
 
@@ -45,6 +29,11 @@ _TABLE_BYTES = 256 << 20  # of tables that are made at once
 def rows() -> list[str]:
     """The paths of this family, fastest first."""
     return ["cuda"]
+
+
+def join(assigned: Array, n_bits: int) -> Array:
+    """Numbers as dense rows, least significant bit first: (n, m) -> (n, ceil(m * n_bits / 8))."""
+    return dense(assigned, n_bits)
 
 
 def lookup_tables(
