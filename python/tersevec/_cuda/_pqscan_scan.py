@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ _LEAST_TABLES = 12 << 10  # for tables, however much queues take
 # Words pay where some queries share them, and where what they save outweighs some more launches.
 WORD_LOOKUPS = 1 << 27
 _WORD_QUERIES, _WORD_SUBSPACES = 3, 1024  # of more sub-spaces, sums leave 16 bits
-_SAMPLE_EVERY, _SAMPLE_STEPS = 64, 4  # one step of so many, but at least so many steps
+_SAMPLE_STEPS = 4  # the least sample
 
 
 class Scan(NamedTuple):
@@ -150,9 +151,13 @@ def _by_floats(scan: Scan, k: int, every: int) -> Array:
 
 
 def _by_words(scan: Scan, k: int) -> Array:
-    """The k best by rounded tables, once a sample has told how near they are at least."""
+    """The k best by rounded tables, once a sample has told how near they are at least.
+
+    One step of `every` is sampled by float tables, and lets pass about k * every rows to be added
+    again: both cost about the same.
+    """
     steps = scan.most_steps()
-    every = max(1, min(_SAMPLE_EVERY, steps // _SAMPLE_STEPS))
+    every = max(1, min(math.isqrt(scan.n // (4 * k)), steps // _SAMPLE_STEPS))
     seeds = _selection.ordinals_of(_by_floats(scan, k, every)[:, k - 1])
     rounded = words(scan.tables)
     here = _queues(k, TILE_QUERIES, steps)
