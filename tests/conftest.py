@@ -29,7 +29,7 @@ with warnings.catch_warnings():  # without the extension the twins are tested, a
     warnings.filterwarnings("ignore", "tersevec's compiled extension", RuntimeWarning)
     from tersevec import _backend
     from tersevec._cuda import FAMILIES as CUDA_FAMILIES
-    from tersevec._cuda import _device
+    from tersevec._cuda import _device, _pqscan_scan
     from tersevec._cuda._hosted import Hosted
     from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
@@ -103,7 +103,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if own or "path" not in metafunc.fixturenames:
         return
     paths: list[Any] = ["numpy", *_backend.ISA_LEVELS]
-    if metafunc.module.__name__.rpartition(".")[2].removeprefix("test_") in CUDA_FAMILIES:
+    module = metafunc.module
+    family = module.__name__.rpartition(".")[2].removeprefix("test_").partition("_")[0]
+    if family in CUDA_FAMILIES and getattr(module, "ON_DEVICES", True):
         paths += ["cuda", pytest.param("gpu", marks=pytest.mark.gpu)]
     metafunc.parametrize("path", paths, indirect=True)
 
@@ -125,6 +127,7 @@ def _device_path(name: str, request: pytest.FixtureRequest, monkeypatch: Any) ->
         monkeypatch.setattr(_device, "_device", request.getfixturevalue("host_device"))
     elif why := _device.missing():
         pytest.skip(f"gpu: {why}")
+    monkeypatch.setattr(_pqscan_scan, "WORD_LOOKUPS", 1 << 12)  # both ways on bases of tests
     modules: dict[str, Any] = {f: Hosted(f) for f in CUDA_FAMILIES}
     return Path(name, {**_TWINS, **modules})
 

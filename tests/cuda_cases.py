@@ -9,11 +9,22 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from bags import offsets_of, stored, whole_numbers
-from cases import assert_equal, bit_codes, int_queries, packed
+from cases import (
+    assert_equal,
+    bit_codes,
+    int_queries,
+    numbers,
+    packed,
+    product_codes,
+    table_sums,
+    tables,
+)
+from tersevec._cuda import _pqscan_scan
 
 Answers = list[tuple[np.ndarray, ...]]
 Case = tuple[str, Callable[[Any], tuple[np.ndarray, ...]]]
@@ -65,6 +76,29 @@ def maxsim_cases() -> Iterator[Case]:
     wanted = np.array([[0, 2], [1, -1], [2, 0]])
     yield "matches", lambda twin: (twin.matches(*given, wanted, 1),)
     yield "pack int8", lambda twin: twin.pack_int8(queries)
+
+
+def pqscan_cases() -> Iterator[Case]:
+    """Tables in more than one chunk, by floats and by words, of rows that draw nearer."""
+    rng, n = np.random.default_rng(3), 400
+    segments = np.array([[200, 390], [3, 190]])
+    for n_bits, m in ((4, 5), (6, 7), (8, 30)):
+        codes, entries = product_codes(n, m, rng, n_bits), tables("ties", 3, m, rng, n_bits)
+        order = np.argsort(-table_sums(entries[:1], numbers(codes, m, n_bits))[0], kind="stable")
+        bias, mask = rng.random((3, 2), np.float32), packed(rng.random((3, n)) < 0.8)
+        given = (entries, codes[order], n)
+
+        def by_words(
+            twin: Any, given: Any = given, mask: np.ndarray = mask, bias: np.ndarray = bias
+        ) -> tuple[np.ndarray, ...]:
+            with mock.patch.object(_pqscan_scan, "WORD_LOOKUPS", 0):
+                return twin.topk(*given, 20, mask, 1, segments=segments, bias=bias)
+
+        yield f"topk by words, {n_bits} bits", by_words
+    few = (entries[:2], *given[1:])
+    yield "topk by floats", lambda twin: twin.topk(*few, 20, mask[0], 1)
+    yield "range", lambda twin: twin.range_search(*few, 25.0, mask[:2], 1, segments=segments)
+    yield "rounded", lambda twin: twin.quantised_topk(*few, 3, None, 1)
 
 
 def sparseproj_cases() -> Iterator[Case]:

@@ -128,6 +128,7 @@ _FUNCTIONS = [
     "lexsort",
     "maximum",
     "minimum",
+    "ones",
     "packbits",
     "repeat",
     "rint",

@@ -29,6 +29,7 @@ from cases import (
 from tersevec._numpy import pqscan as twin
 from tersevec.pq import ProductQuantizer
 
+ON_DEVICES = False  # CUDA kernels know one way only, which the other modules try
 METRICS = ("l2", "ip")
 # What is hard on numbers that are rounded to bytes, one kind of trouble each.
 VECTOR_KINDS = (

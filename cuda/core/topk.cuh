@@ -31,12 +31,13 @@ TERSEVEC_DEVICE void sort_keys(Key* keys, int count) {
 }
 
 struct WarpQueue {
-    Key* keys;     // `capacity` of them, shared by the warp
-    int k;         // 1 to capacity - 32
-    int capacity;  // a power of two
+    Key* keys = nullptr;  // `capacity` of them, shared by the warp
+    int k = 0;            // 1 to capacity - 32
+    int capacity = 0;     // a power of two
     int fill = 0;
     Key bound = no_hit;  // keys at or above it cannot enter
 
+    WarpQueue() = default;
     TERSEVEC_DEVICE WarpQueue(Key* keys, int k, int capacity)
         : keys(keys), k(k), capacity(capacity) {}
 
@@ -57,12 +58,17 @@ struct WarpQueue {
         fill += __popc(entering);
     }
 
-    /// Sorts, and cuts back to the k best; the rest of the first k is no_hit.
-    TERSEVEC_DEVICE void tighten() {
+    /// Puts no_hit behind the keys, up to the capacity.
+    TERSEVEC_DEVICE void pad() {
         for (int i = fill + static_cast<int>(threadIdx.x % warp_lanes); i < capacity;
              i += warp_lanes) {
             keys[i] = no_hit;
         }
+    }
+
+    /// Sorts, and cuts back to the k best; the rest of the first k is no_hit.
+    TERSEVEC_DEVICE void tighten() {
+        pad();
         sort_keys(keys, capacity);
         fill = fill < k ? fill : k;
         bound = keys[k - 1];

@@ -17,6 +17,7 @@ import numpy as np
 
 from tersevec import _backend, _progress
 from tersevec._arrays import float_blocks
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I64, U8, PqencodeKernels
 from tersevec._kmeans import kmeans, spread_start
 
@@ -38,8 +39,8 @@ def no_levels(n: int) -> Beams:
 
 def squared_lengths(rows: F32) -> F32:
     """Of each row (n, d), coordinate by coordinate: float32 (n,)."""
-    ones = np.ones((rows.shape[1], 1), np.float32)
-    return _backend.pick("pqencode").products(rows * rows, ones, 1)[:, 0]
+    ones = module_of(rows).ones((rows.shape[1], 1), np.float32)
+    return _backend.pick("pqencode", rows).products(rows * rows, ones, 1)[:, 0]
 
 
 def summed(numbers: U8, codebooks: F32) -> F32:

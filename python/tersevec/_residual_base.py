@@ -7,7 +7,8 @@ from numbers import Real
 
 import numpy as np
 
-from tersevec import _backend, _check
+from tersevec import _arrays, _backend, _check
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, F64, U8, ArrayIn
 from tersevec._quantizer import copied_codebooks, given_codebooks, largest_number
 from tersevec._residual import crossed, length_bounds, squared_lengths
@@ -130,14 +131,15 @@ class ResidualBase(TableSearch):
 
     def _block_tables(self, queries: F32, threads: int) -> F32:
         levels, K, _ = self._codebooks.shape
-        products = _backend.pick("pqencode").products(queries, self._columns, threads)
+        multiply = _backend.pick("pqencode", queries).products
+        products = multiply(queries, _arrays.like(queries, self._columns), threads)
         products = products.reshape(len(queries), levels, K)
         if self.metric != "l2":
             return products
-        tables = np.empty((len(queries), levels + 2, K), np.float32)
+        tables: F32 = module_of(queries).empty((len(queries), levels + 2, K), np.float32)
         np.multiply(products, np.float32(-2), out=tables[:, :levels])
         tables[:, 0] += squared_lengths(queries)[:, None]
         least, largest = self._norm_range
         fine: F64 = np.arange(K) * ((largest - least) / (K * K - 1))
-        tables[:, levels:] = least + K * fine, fine
+        tables[:, levels:] = _arrays.beside(queries, np.stack((least + K * fine, fine)))
         return tables

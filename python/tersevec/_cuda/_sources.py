@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 # The families whose whole contract has kernels, each a module of its own.
-FAMILIES = ("fde", "hamming", "maxsim", "sparseproj", "symdist")
-_MODULES = (*FAMILIES, "codes", "pqencode", "sparseproj_project", "topk")
+FAMILIES = ("fde", "hamming", "maxsim", "pqscan", "sparseproj", "symdist")
+_MODULES = (
+    *(*FAMILIES, "codes", "pqencode", "pqscan_bytes", "pqscan_rounding"),
+    *("sparseproj_project", "topk"),
+)
 # Products are fused only where kernels say so, and answers are those of the CPU.
 OPTIONS = ("-std=c++17", "--fmad=false")
 _INCLUDE = re.compile(r'^#include "(.+)"$', re.M)
