@@ -100,11 +100,11 @@ TERSEVEC_DEVICE void write(const Scan& given, float* staged, bool ordered, u32* 
 
 /// lists (n_queries, gridDim.y, k): the nearest codes that each block saw, by key, of every
 /// `every`-th step. `masks` has a row of mask_bytes for each query, or one for all if that is 0.
-extern "C" __global__ void pqscan_topk(const float* tables, i64 n_queries, const u8* blocks, i32 m,
-                                       u32 n, i32 n_bits, const i64* segments, const i64* steps,
-                                       i32 n_segments, const u8* masks, i64 mask_bytes,
-                                       const float* bias, i32 chunk, u32 every, i32 k, i32 capacity,
-                                       u64* lists) {
+extern "C" __global__ void __launch_bounds__(256)
+    pqscan_topk(const float* tables, i64 n_queries, const u8* blocks, i32 m, u32 n, i32 n_bits,
+                const i64* segments, const i64* steps, i32 n_segments, const u8* masks,
+                i64 mask_bytes, const float* bias, i32 chunk, u32 every, i32 k, i32 capacity,
+                u64* lists) {
     TERSEVEC_DYNAMIC_SHARED(shared);  // warps * queries * capacity keys; chunk * queries tables
     const int held = n_queries == 1 ? 1 : tile_queries;
     Key* const keys = reinterpret_cast<Key*>(shared);

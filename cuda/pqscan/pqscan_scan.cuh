@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// How the warps of a grid walk a base: steps of 256 rows in segments, tables in shared memory.
 ///
-/// Blocks in x are tiles of queries, neighbours in y take neighbouring steps: what tiles read at one
-/// time comes from memory once. Where the tables of all sub-spaces do not fit, a block's warps
+/// Blocks in x are tiles of queries, neighbours in y take neighbouring steps: what tiles read at
+/// one time comes from memory once. Where the tables of all sub-spaces do not fit, a block's warps
 /// go from chunk to chunk together, each with the sums of its own step in registers.
 #pragma once
 
