@@ -26,5 +26,8 @@ TERSEVEC_DEVICE u32 ordered_bits(float value) {
     const u32 bits = bits_of(value);
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
+TERSEVEC_DEVICE float from_ordered_bits(u32 ordered) {
+    return from_bits(ordered & 0x80000000u ? ordered ^ 0x80000000u : ~ordered);
+}
 
 }  // namespace tersevec::cuda
