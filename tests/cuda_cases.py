@@ -68,13 +68,17 @@ def maxsim_cases() -> Iterator[Case]:
     """Two tiles of query tokens, of document tokens, and of words; whole numbers, so all agree."""
     rng = np.random.default_rng(4)
     query_offsets, offsets = offsets_of([33, 0, 2]), offsets_of([70, 0, 3])
-    queries = whole_numbers(query_offsets[-1], 35, rng)
-    for dtype in ("float32", "bfloat16", "int8"):
-        documents, scales, _ = stored(whole_numbers(offsets[-1], 35, rng), dtype)
+    for dtype, d in (("float32", 35), ("bfloat16", 36), ("int8", 144)):  # some read four at once
+        queries = whole_numbers(query_offsets[-1], d, rng)
+        documents, scales, _ = stored(whole_numbers(offsets[-1], d, rng), dtype)
         given = (queries, query_offsets, documents, scales, None, offsets)
         yield "topk", lambda twin, given=given: twin.topk(*given, None, 2, None, 1)
     wanted = np.array([[0, 2], [1, -1], [2, 0]])
     yield "matches", lambda twin: (twin.matches(*given, wanted, 1),)
+    odd = np.zeros(documents.size + 1, np.int8)[1:].reshape(documents.shape)
+    odd[:] = documents
+    elsewhere = (queries[-2:], offsets_of([2]), odd, scales, None, offsets)
+    yield "scores", lambda twin: (twin.scores(*elsewhere, None, 1),)
     yield "pack int8", lambda twin: twin.pack_int8(queries)
 
 

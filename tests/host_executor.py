@@ -16,7 +16,7 @@ from tersevec import _cuda
 
 HERE = Path(__file__).parent / "cuda"
 SCHEDULES = ("forward", "reverse", "random")
-_KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\)\s+)?(\w+)\(')
+_KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\([\d, ]+\)\s+)?(\w+)\(')
 # Hidden: libraries of two versions of a module are loaded side by side and must share nothing.
 _FLAGS = (
     "-std=c++20",

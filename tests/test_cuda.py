@@ -72,19 +72,27 @@ def test_cuda_barriers_are_each_missed_when_taken_out(module, host_folder):
     assert unnoticed == [], "lines of the joined source"
 
 
-def noticed(family, replaced, expected, folder):
+def noticed(family, replaced, expected, folder, schedules=SCHEDULES, flags=()):
     """Whether some schedule gives another answer, or none; in a process that may be wrecked."""
     child = os.fork()
     if child == 0:
         faulthandler.disable()
         try:
-            for schedule in SCHEDULES:
-                _device.use(HostDevice(folder, schedule, seed=3, **replaced))
+            for schedule in schedules:
+                _device.use(HostDevice(folder, schedule, seed=3, flags=flags, **replaced))
                 agree(family, expected)
         except BaseException:
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1] != 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("family", _cuda.FAMILIES)
+def test_cuda_addresses_are_aligned_as_gpus_want_them(family, tmp_path):
+    """A CPU reads four numbers from anywhere, and a GPU stops."""
+    flags = ("-fsanitize=alignment", "-fsanitize-undefined-trap-on-error")
+    assert not noticed(family, {}, answers(family, "_numpy"), tmp_path, SCHEDULES[:1], flags)
 
 
 SANITIZED = """

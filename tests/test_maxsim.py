@@ -251,6 +251,38 @@ def test_the_largest_integers_do_not_overflow(path, value):
     np.testing.assert_array_equal(found, np.float32([[127 * value * d], [-127 * value * d]]))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 4, 18])
+@pytest.mark.parametrize("dtype", TOKEN_TYPES)
+def test_products_that_are_not_finite_are_never_hidden(path, rng, dtype, place, value):
+    """Whatever other tokens the document has; and they are its own document's alone."""
+    problem = Problem(24, rng, dtype, queries=(3, 17), documents=(2, 19, 40))
+    finite = path.maxsim.scores(*problem.sides, None, 1)
+    row = problem.offsets[1] + place
+    if dtype == "int8":
+        problem.scales[row] = value
+    else:
+        problem.documents[row, 5] = stored(np.float32([[value]]), dtype)[0][0, 0]
+    found = path.maxsim.scores(*problem.sides, None, 1)
+    assert np.isnan(found[:, 1]).all()
+    np.testing.assert_array_equal(found[:, [0, 2]], finite[:, [0, 2]])
+    values, indices = path.maxsim.topk(*problem.sides, None, 3, None, 1)
+    assert (values[:, 0] == np.inf).all()
+    assert (indices[:, 0] == 1).all()
+    assert_equal((values[:, 1:],), most_similar(finite[:, [0, 2]], 2)[:1])
+
+
+@pytest.mark.parametrize("d", [16, 20, 128])
+def test_bytes_may_lie_anywhere(path, rng, d):
+    problem = Problem(d, rng, "int8")
+    aligned = path.maxsim.scores(*problem.sides, None, 1)
+    for offset in (1, 2, 4):
+        moved = np.zeros(problem.documents.size + offset, np.int8)[offset:].reshape(-1, d)
+        moved[:] = problem.documents
+        sides = (problem.queries, problem.query_offsets, moved, *problem.base[1:])
+        np.testing.assert_array_equal(path.maxsim.scores(*sides, None, 1), aligned)
+
+
 @pytest.mark.parametrize("dtype", TOKEN_TYPES)
 def test_paths_agree(path, rng, dtype):
     problem = Problem(128, rng, dtype)

@@ -3,10 +3,11 @@
 ///
 /// A block has a query and a document. It multiplies 32 query tokens by 64 of the document at a
 /// time, 32 words of both staged in shared memory, a word being a number widened to float32, or
-/// four bytes; a lane has 4 x 4 products, 16 lanes the same query tokens, whose largest products
-/// stay in registers until the document ends. Products are chains over the dimensions, ascending,
-/// so that scores of float32, float16 and int8 equal the CPU's. No score matrix is ever in memory.
-/// Blocks of 128 threads and 13 KiB: at most 66 registers let seven share a multiprocessor.
+/// four bytes. A warp has all the query tokens and 16 of the document's, so that short documents
+/// keep few warps at work; a lane has 4 x 4 products, and the largest of each query token stays in
+/// registers until the document ends. Products are chains over the dimensions, ascending, so that
+/// scores of float32, float16 and int8 equal the CPU's. No score matrix is ever in memory.
+/// Blocks of 128 threads and 14 KiB: 96 registers let five share a multiprocessor.
 /// Floor: a fused multiply-add (int8: a dp4a for four dimensions) for each pair of tokens and
 /// dimension, beside two reads of 16 bytes of shared memory for 16 of them; documents are read once
 /// for every 32 tokens of a query.
@@ -17,7 +18,8 @@ using namespace tersevec::cuda;
 namespace {
 
 constexpr int tile_queries = 32, tile_tokens = 64, tile_words = 32, own = 4, pad = 4;
-constexpr int token_lanes = tile_tokens / own;
+constexpr int warp_tokens = 16, token_lanes = warp_tokens / own;
+constexpr int tile_warps = tile_tokens / warp_tokens;
 
 struct Bags {
     Tokens queries, documents;
@@ -25,101 +27,131 @@ struct Bags {
     const i64* offsets;
 };
 
-/// The best product of a query token, and its place in the document.
-struct Best {
-    float value;
-    i32 at;
-
-    /// Larger values first, then lower places; what is not finite stays.
-    TERSEVEC_DEVICE void take(float other, i32 place) {
-        const bool better = other > value || (other == value && place < at) || at < 0;
-        if (place >= 0 && value == value && (better || !(other == other))) {
-            value = other;
-            at = place;
-        }
-    }
-};
-
+/// What a block shares.
 template <class Word>
 struct Tile {
     Word queries[tile_words][tile_queries + pad];
     Word tokens[tile_words][tile_tokens + pad];
+    Key best[tile_warps][tile_queries];
 };
 
-/// rows x tile_words words from `first` row and word on, transposed; zeros beyond both.
-template <int kind, int rows, class Word>
+/// The words of the rows from `first` on that exist, transposed; zeros beyond their ends. A thread
+/// has four words of every 16th row: what a warp stores at once lies in 32 banks.
+template <int kind, int columns, class Word>
 TERSEVEC_DEVICE void stage(Tokens from, i64 first, i64 count, i64 word,
-                           Word (&to)[tile_words][rows + pad]) {
-    for (int i = threadIdx.x; i < rows * tile_words; i += blockDim.x) {
-        const int row = i / tile_words, w = i % tile_words;
-        to[w][row] = row < count ? word_of<kind, Word>(from, first + row, word + w) : Word{0};
+                           Word (&to)[tile_words][columns]) {
+    constexpr int some = 16, runs = (columns - pad) / some;
+    const int row = threadIdx.x % some, w = threadIdx.x / some * 4;
+    if (!in_fours<kind>(from)) {
+#pragma unroll 1
+        for (int i = 0; i < 4 * runs; ++i) {
+            const int at = row + i / 4 * some;
+            if (at < count) {
+                to[w + i % 4][at] = read_one<kind, Word>(from, first + at, word + w + i % 4);
+            }
+        }
+        return;
+    }
+    Word fours[runs][4] = {};
+#pragma unroll
+    for (int run = 0; run < runs; ++run) {
+        if (row + run * some < count && word + w < words_of<kind>(from.dim)) {
+            read_four<kind>(from, first + row + run * some, word + w, fours[run]);
+        }
+    }
+#pragma unroll
+    for (int run = 0; run < runs; ++run) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            to[w + i][row + run * some] = fours[run][i];
+        }
     }
 }
 
-/// The best products of 32 query tokens, from `first_query` on, with a document: those of this
-/// lane's four, complete in every lane.
-template <int kind>
-TERSEVEC_DEVICE void best_products(const Bags& bags, Tile<WordOf<kind>>& tile, i64 first_query,
-                                   i64 n_queries, i64 first_token, i64 n_tokens,
-                                   Best (&best)[own]) {
-    using Word = WordOf<kind>;
-    const int query = threadIdx.x / token_lanes * own, token = threadIdx.x % token_lanes * own;
-    const i64 words = words_of<kind>(bags.documents.dim);
-    for (int q = 0; q < own; ++q) {
-        best[q] = {-from_bits(0x7f800000u), -1};
-    }
-    for (i64 begin = 0; begin < n_tokens; begin += tile_tokens) {
-        Word sums[own][own] = {};
-        for (i64 word = 0; word < words; word += tile_words) {
-            __syncthreads();
-            stage<query_kind<kind>, tile_queries>(bags.queries, first_query, n_queries, word,
-                                                  tile.queries);
-            stage<kind, tile_tokens>(bags.documents, first_token + begin, n_tokens - begin, word,
-                                     tile.tokens);
-            __syncthreads();
+template <class Word>
+TERSEVEC_DEVICE void multiply(const Tile<Word>& tile, int query, int token,
+                              Word (&sums)[own][own]) {
 #pragma unroll 8
-            for (int w = 0; w < tile_words; ++w) {
-                Word a[own], b[own];
-                load_four(&tile.queries[w][query], a);
-                load_four(&tile.tokens[w][token], b);
-#pragma unroll
-                for (int q = 0; q < own; ++q) {
-#pragma unroll
-                    for (int t = 0; t < own; ++t) {
-                        sums[q][t] = multiplied(a[q], b[t], sums[q][t]);
-                    }
-                }
-            }
-        }
+    for (int w = 0; w < tile_words; ++w) {
+        Word a[own], b[own];
+        load_four(&tile.queries[w][query], a);
+        load_four(&tile.tokens[w][token], b);
 #pragma unroll
         for (int q = 0; q < own; ++q) {
 #pragma unroll
             for (int t = 0; t < own; ++t) {
-                const i64 place = begin + token + t;
-                if (place < n_tokens && query + q < n_queries) {
-                    best[q].take(value_of<kind>(sums[q][t], bags.queries, first_query + query + q,
-                                                bags.documents, first_token + place),
-                                 static_cast<i32>(place));
+                sums[q][t] = multiplied(a[q], b[t], sums[q][t]);
+            }
+        }
+    }
+}
+
+/// The best products of up to 32 query tokens, from `first_query` on, with a document that has
+/// tokens, as keys: that of the first one in lane 0 of each warp, and so on.
+template <int kind>
+TERSEVEC_DEVICE Key best_products(const Bags& bags, unsigned char* shared, i64 first_query,
+                                  i64 n_queries, i64 first_token, i64 n_tokens) {
+    using Word = WordOf<kind>;
+    auto& tile = *reinterpret_cast<Tile<Word>*>(shared);
+    const int lane = threadIdx.x % warp_lanes, warp = threadIdx.x / warp_lanes;
+    const int query = lane / token_lanes * own;
+    const int token = warp * warp_tokens + lane % token_lanes * own;
+    Key best[own];
+    float query_scales[own];
+#pragma unroll
+    for (int q = 0; q < own; ++q) {
+        best[q] = no_hit;
+        const i64 known = query + q < n_queries ? first_query + query + q : first_query;
+        query_scales[q] = scale_of<kind>(bags.queries, known);
+    }
+    for (i64 begin = 0; begin < n_tokens; begin += tile_tokens) {
+        const bool any = begin + warp * warp_tokens < n_tokens;
+        Word sums[own][own] = {};
+        for (i64 word = 0; word < words_of<kind>(bags.documents.dim); word += tile_words) {
+            __syncthreads();
+            stage<query_kind<kind>>(bags.queries, first_query, n_queries, word, tile.queries);
+            stage<kind>(bags.documents, first_token + begin, n_tokens - begin, word, tile.tokens);
+            __syncthreads();
+            if (any) {
+                multiply(tile, query, token, sums);
+            }
+        }
+#pragma unroll
+        for (int t = 0; t < own; ++t) {
+            const i64 place = begin + token + t;
+            if (place < n_tokens) {
+                const float scale = scale_of<kind>(bags.documents, first_token + place);
+#pragma unroll
+                for (int q = 0; q < own; ++q) {
+                    best[q] = better(best[q], product_key<kind>(sums[q][t], query_scales[q], scale,
+                                                                static_cast<u32>(place)));
                 }
             }
         }
     }
 #pragma unroll
     for (int q = 0; q < own; ++q) {
+#pragma unroll
         for (int lanes = 1; lanes < token_lanes; lanes *= 2) {
-            const float value = __shfl_xor_sync(all_lanes, best[q].value, lanes);
-            const i32 at = __shfl_xor_sync(all_lanes, best[q].at, lanes);
-            best[q].take(value, at);
+            best[q] = better(best[q], __shfl_xor_sync(all_lanes, best[q], lanes));
+        }
+        if (lane % token_lanes == 0) {
+            tile.best[warp][query + q] = best[q];
         }
     }
+    __syncthreads();
+    Key found = no_hit;
+#pragma unroll
+    for (int from = 0; from < tile_warps; ++from) {
+        found = better(found, tile.best[from][lane]);
+    }
+    return found;
 }
 
-/// The score of the block's query and document; in thread 0.
+/// The score of the block's query and document; in the first warp.
 template <int kind>
 TERSEVEC_DEVICE float score_of(const Bags& bags, unsigned char* shared, i64 query, i64 document,
                                const float* weights) {
-    __shared__ float largest[tile_queries];
-    auto& tile = *reinterpret_cast<Tile<WordOf<kind>>*>(shared);
     const i64 first_token = bags.offsets[document], end = bags.query_offsets[query + 1];
     const i64 n_tokens = bags.offsets[document + 1] - first_token;
     float score = 0.0f;
@@ -127,22 +159,35 @@ TERSEVEC_DEVICE float score_of(const Bags& bags, unsigned char* shared, i64 quer
         return score;
     }
     for (i64 first = bags.query_offsets[query]; first < end; first += tile_queries) {
-        const i64 count = end - first < tile_queries ? end - first : tile_queries;
-        Best best[own];
-        best_products<kind>(bags, tile, first, count, first_token, n_tokens, best);
-        if (threadIdx.x % token_lanes == 0) {
-            for (int q = 0; q < own; ++q) {
-                largest[threadIdx.x / token_lanes * own + q] = best[q].value;
+        const int count = static_cast<int>(end - first < tile_queries ? end - first : tile_queries);
+        float value =
+            product_of(best_products<kind>(bags, shared, first, count, first_token, n_tokens));
+        if (threadIdx.x < warp_lanes) {
+            if (weights != nullptr && threadIdx.x < count) {
+                value *= weights[first + threadIdx.x];
             }
-        }
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (i64 q = 0; q < count; ++q) {
-                score += weights == nullptr ? largest[q] : largest[q] * weights[first + q];
+            for (int q = 0; q < count; ++q) {
+                score += __shfl_sync(all_lanes, value, q);
             }
         }
     }
     return score;
+}
+
+/// The places of the best products with a document that has tokens, for `out`: `count` apart.
+template <int kind>
+TERSEVEC_DEVICE void matches_of(const Bags& bags, unsigned char* shared, i64 query, i64 document,
+                                i64 count, i32* out) {
+    const i64 first_token = bags.offsets[document], end = bags.query_offsets[query + 1];
+    const i64 n_tokens = bags.offsets[document + 1] - first_token;
+    for (i64 first = bags.query_offsets[query]; first < end && n_tokens > 0;
+         first += tile_queries) {
+        const i64 n = end - first < tile_queries ? end - first : tile_queries;
+        const Key best = best_products<kind>(bags, shared, first, n, first_token, n_tokens);
+        if (threadIdx.x < n) {
+            out[(first + threadIdx.x) * count] = static_cast<i32>(key_row(best));
+        }
+    }
 }
 
 }  // namespace
@@ -150,11 +195,11 @@ TERSEVEC_DEVICE float score_of(const Bags& bags, unsigned char* shared, i64 quer
 /// out (n_queries, count): scores of documents 0, 1, ..., or of the candidates (n_queries, count),
 /// -inf for candidate -1. With `ordinals` they go there instead, as values whose order is from the
 /// best to the worst, no_ordinal where the mask forbids a document. Blocks in x are documents.
-extern "C" __global__ void maxsim_scores(const void* queries, const float* query_scales,
-                                         const i64* query_offsets, const void* documents,
-                                         const float* scales, i32 kind, i64 dim, const i64* offsets,
-                                         const float* weights, const i64* candidates,
-                                         const u8* mask, i64 count, float* out, u32* ordinals) {
+extern "C" __global__ void __launch_bounds__(128, 5)
+    maxsim_scores(const void* queries, const float* query_scales, const i64* query_offsets,
+                  const void* documents, const float* scales, i32 kind, i64 dim, const i64* offsets,
+                  const float* weights, const i64* candidates, const u8* mask, i64 count,
+                  float* out, u32* ordinals) {
     TERSEVEC_DYNAMIC_SHARED(shared);
     const Bags bags{{queries, query_scales, dim}, {documents, scales, dim}, query_offsets, offsets};
     const i64 place = static_cast<i64>(blockIdx.y) * count + blockIdx.x;
@@ -187,44 +232,24 @@ extern "C" __global__ void maxsim_scores(const void* queries, const float* query
     }
 }
 
-/// at (query tokens, count): the place in each candidate of the token that matches best, or -1.
-extern "C" __global__ void maxsim_matches(const void* queries, const float* query_scales,
-                                          const i64* query_offsets, const void* documents,
-                                          const float* scales, i32 kind, i64 dim,
-                                          const i64* offsets, const i64* candidates, i64 count,
-                                          i32* at) {
+/// at (query tokens, count), filled with -1: the place in each candidate of the token that matches
+/// best. Blocks in x are candidates.
+extern "C" __global__ void __launch_bounds__(128, 5)
+    maxsim_matches(const void* queries, const float* query_scales, const i64* query_offsets,
+                   const void* documents, const float* scales, i32 kind, i64 dim,
+                   const i64* offsets, const i64* candidates, i64 count, i32* at) {
     TERSEVEC_DYNAMIC_SHARED(shared);
     const Bags bags{{queries, query_scales, dim}, {documents, scales, dim}, query_offsets, offsets};
-    const i64 document = candidates[static_cast<i64>(blockIdx.y) * count + blockIdx.x];
-    const i64 token = document < 0 ? 0 : offsets[document];
-    const i64 n_tokens = document < 0 ? 0 : offsets[document + 1] - token;
-    const i64 end = query_offsets[blockIdx.y + 1];
-    for (i64 first = query_offsets[blockIdx.y]; first < end; first += tile_queries) {
-        const i64 n = end - first < tile_queries ? end - first : tile_queries;
-        Best best[own];
-        switch (kind) {
-            case kind_f32:
-                best_products<kind_f32>(bags, *reinterpret_cast<Tile<float>*>(shared), first, n,
-                                        token, n_tokens, best);
-                break;
-            case kind_f16:
-                best_products<kind_f16>(bags, *reinterpret_cast<Tile<float>*>(shared), first, n,
-                                        token, n_tokens, best);
-                break;
-            case kind_bf16:
-                best_products<kind_bf16>(bags, *reinterpret_cast<Tile<float>*>(shared), first, n,
-                                         token, n_tokens, best);
-                break;
-            default:
-                best_products<kind_i8>(bags, *reinterpret_cast<Tile<i32>*>(shared), first, n, token,
-                                       n_tokens, best);
-        }
-        for (int q = 0; q < own; ++q) {
-            const i64 query = threadIdx.x / token_lanes * own + q;
-            if (threadIdx.x % token_lanes == 0 && query < n) {
-                at[(first + query) * count + blockIdx.x] = best[q].at;
-            }
-        }
+    const i64 query = blockIdx.y, document = candidates[query * count + blockIdx.x];
+    i32* const out = at + blockIdx.x;
+    if (document < 0) {
+        return;
+    }
+    switch (kind) {
+        case kind_f32: matches_of<kind_f32>(bags, shared, query, document, count, out); break;
+        case kind_f16: matches_of<kind_f16>(bags, shared, query, document, count, out); break;
+        case kind_bf16: matches_of<kind_bf16>(bags, shared, query, document, count, out); break;
+        default: matches_of<kind_i8>(bags, shared, query, document, count, out);
     }
 }
 

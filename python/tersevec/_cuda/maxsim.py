@@ -14,7 +14,8 @@ from tersevec._cuda import _selection
 from tersevec._cuda._device import WARP, Array, current, each
 
 _THREADS = 128
-_TILE_BYTES = 4 * 32 * (32 + 4 + 64 + 4)  # words of 32 query tokens and 64 document tokens
+# Words of 32 query tokens and 64 document tokens, and what four warps find.
+_TILE_BYTES = 4 * 32 * (32 + 4 + 64 + 4) + 8 * 4 * 32
 _KINDS = {"f4": 0, "f2": 1, "u2": 2, "i1": 3}
 _GRID_Y = 65535  # queries of one launch
 
