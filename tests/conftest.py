@@ -22,11 +22,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-import fake_cupy
-import host_executor
-
 with warnings.catch_warnings():  # without the extension the twins are tested, and that is fine
     warnings.filterwarnings("ignore", "tersevec's compiled extension", RuntimeWarning)
+    import fake_cupy
+    import host_executor
     from tersevec import _backend
     from tersevec._cuda import FAMILIES as CUDA_FAMILIES
     from tersevec._cuda import _device, _pqscan_scan
