@@ -130,17 +130,20 @@ def sparseproj_cases() -> Iterator[Case]:
     yield "halves", lambda twin: step(twin, halves, False, True)
     yield "signs", lambda twin: step(twin, signs, False, False)
     yield "widen", lambda twin: (twin.widen(halves, None, 48, True, 1),)
-    x = rng.standard_normal((9, 21)).astype(np.float32)
+    x = rng.standard_normal((70, 21)).astype(np.float32)
     x[5, 20] = np.nan
     starts = np.sort(rng.integers(0, 90, 25)).astype(np.int64)
     starts[0] = 0
     features = rng.integers(0, 21, 90).astype(np.int32)
-    yield "project", lambda twin: (twin.project(x, starts, features, 0.7, 1),)
-    codes = np.concatenate([rng.permutation(24)[:3] for _ in range(30)]).astype(np.int32)
-    rows = np.arange(0, 93, 3, dtype=np.int64)
-    ends = np.repeat(np.arange(0, 150, 2), 2)
-    sparse = (ends, rng.integers(0, 30, ends[-1]), None, rows, codes)
-    yield "project sparse", lambda twin: (twin.project_sparse(*sparse, 12, 0.3, 1),)
+    for some in (x[:9], x):  # tiles of a few rows, and of 32
+        yield "project", lambda twin, some=some: (twin.project(some, starts, features, 0.7, 1),)
+    listed = [0, *rng.integers(0, 9, 29), 39]  # columns of each feature, more than lanes of one
+    codes = np.concatenate([rng.permutation(80)[:count] for count in listed]).astype(np.int32)
+    rows = np.concatenate([[0], np.cumsum(listed)]).astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(rng.integers(-20, 40, n).clip(0))])  # as many rows
+    numbers = rng.standard_normal(ends[-1]).astype(np.float32)  # their order counts
+    sparse = (ends, rng.integers(0, 31, ends[-1]), numbers, rows, codes)
+    yield "project sparse", lambda twin: (twin.project_sparse(*sparse, 40, 0.3, 1),)
 
 
 def symdist_cases() -> Iterator[Case]:

@@ -37,44 +37,64 @@ struct Graph {
     }
 };
 
+/// Adds the held rows of up to 32 entries, whose neighbours and factors the lanes have. A batch that
+/// is not full reads its last entry again: reads that depend on nothing go out together.
+template <int kind, bool whole>
+TERSEVEC_DEVICE void add_entries(Columns<kind> columns, u32 neighbour, float factor, bool scaled,
+                                 int count, Four<whole>& sums) {
+    constexpr int batch = Packed<kind>::batch;
+    for (int begin = 0; begin < count; begin += batch) {
+        typename Packed<kind>::Type read[batch];
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            const int entry = begin + i < count ? begin + i : count - 1;
+            read[i] = columns.read(__shfl_sync(all_lanes, neighbour, entry));
+        }
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            Four<whole> terms = Packed<kind>::template open<whole>(read[i]);
+            if (scaled) {
+                terms.multiply(__shfl_sync(all_lanes, factor, begin + i));
+            }
+            if (begin + i < count) {
+                sums.add(terms);
+            }
+        }
+    }
+}
+
 /// row[...] = (own +) the sum of the held rows of some entries, one after the other. Numbers are
 /// floats, or, with `whole`, integers in the place of floats.
 template <int kind, bool whole>
 TERSEVEC_DEVICE void sum_entries(Graph graph, Held source, i64 own, i64 first, i64 count,
                                  float* row) {
     const int lane = threadIdx.x % warp_lanes;
-    for (i64 column = 4 * lane; column - 4 * lane < source.width; column += 4 * warp_lanes) {
+    const bool weighted = graph.weights != nullptr, scaled = source.scales != nullptr;
+    for (i64 tile = 0; tile < source.width; tile += 4 * warp_lanes) {
+        const i64 column = tile + 4 * lane;
         const bool inside = column < source.width;
+        const Columns<kind> columns(source, inside ? column : tile);
         Four<whole> sums{};
-        if (own >= 0 && inside) {
-            sums = numbers<kind, whole>(source, own, column);
-            if (source.scales != nullptr) {
+        if (own >= 0) {
+            sums = columns.template numbers<whole>(own);
+            if (scaled) {
                 sums.multiply(source.scales[own]);
             }
         }
         for (i64 begin = 0; begin < count; begin += warp_lanes) {
-            const i64 entry = first + begin + lane;
-            const bool there = begin + lane < count;
-            const i64 mine = there ? graph.neighbour(entry) : 0;
-            float factor = there && graph.weights != nullptr ? graph.weights[entry] : 1.0f;
-            if (source.scales != nullptr && there) {
-                factor =
-                    graph.weights != nullptr ? factor * source.scales[mine] : source.scales[mine];
-            }
-            const int entries =
-                static_cast<int>(count - begin < warp_lanes ? count - begin : warp_lanes);
-#pragma unroll 4
-            for (int i = 0; i < entries; ++i) {
-                const i64 neighbour = __shfl_sync(all_lanes, mine, i);
-                const float weight = __shfl_sync(all_lanes, factor, i);
-                if (inside) {
-                    Four<whole> terms = numbers<kind, whole>(source, neighbour, column);
-                    if (graph.weights != nullptr || source.scales != nullptr) {
-                        terms.multiply(weight);
-                    }
-                    sums.add(terms);
+            const i64 left = count - begin;
+            u32 neighbour = 0;
+            float factor = 1.0f;
+            if (lane < left) {
+                neighbour = static_cast<u32>(graph.neighbour(first + begin + lane));
+                factor = weighted ? graph.weights[first + begin + lane] : 1.0f;
+                if (scaled) {
+                    const float scale = source.scales[neighbour];
+                    factor = weighted ? factor * scale : scale;
                 }
             }
+            const int entries = static_cast<int>(left < warp_lanes ? left : warp_lanes);
+            add_entries(columns, neighbour, factor, weighted || scaled, entries, sums);
         }
         if (inside) {
             sums.store(row + column);
@@ -163,7 +183,10 @@ extern "C" __global__ void sparseproj_propagate(
             sum_any(graph, from, (flags & 1) != 0 ? i : -1, first, graph.start(i + 1) - first,
                     whole, row);
         } else {
-            add_parts(part_sums + base * width, graph.part_count(i), width, whole, row);
+            const float* const parts = part_sums + base * width;
+            const i64 count = graph.part_count(i);
+            whole ? add_parts<true>(parts, count, width, row)
+                  : add_parts<false>(parts, count, width, row);
         }
         __syncwarp();
         finish_sums(row, width, whole, row_scales == nullptr ? 1.0f : row_scales[i],

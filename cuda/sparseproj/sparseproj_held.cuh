@@ -17,14 +17,18 @@ struct Held {
     i32 kind;
 };
 
-/// The sums of four columns, as floats or as integers.
+/// The sums of four columns, as floats or as integers; rows of them are 16-byte aligned.
 template <bool whole>
 struct Four {
     float x, y, z, w;
 
     TERSEVEC_DEVICE void add(Four b) { x += b.x, y += b.y, z += b.z, w += b.w; }
     TERSEVEC_DEVICE void multiply(float f) { x = f * x, y = f * y, z = f * z, w = f * w; }
-    TERSEVEC_DEVICE void store(float* row) const { row[0] = x, row[1] = y, row[2] = z, row[3] = w; }
+    TERSEVEC_DEVICE void store(float* row) const { *reinterpret_cast<float4*>(row) = {x, y, z, w}; }
+    static TERSEVEC_DEVICE Four load(const float* row) {
+        const float4 four = *reinterpret_cast<const float4*>(row);
+        return {four.x, four.y, four.z, four.w};
+    }
 };
 template <>
 struct Four<true> {
@@ -33,36 +37,79 @@ struct Four<true> {
     TERSEVEC_DEVICE void add(Four b) { x += b.x, y += b.y, z += b.z, w += b.w; }
     TERSEVEC_DEVICE void multiply(float) {}  // never: whole numbers have neither weight nor scale
     TERSEVEC_DEVICE void store(float* row) const {
-        row[0] = from_bits(static_cast<u32>(x)), row[1] = from_bits(static_cast<u32>(y));
-        row[2] = from_bits(static_cast<u32>(z)), row[3] = from_bits(static_cast<u32>(w));
+        const auto bits = [](i32 number) { return from_bits(static_cast<u32>(number)); };
+        *reinterpret_cast<float4*>(row) = {bits(x), bits(y), bits(z), bits(w)};
+    }
+    static TERSEVEC_DEVICE Four load(const float* row) {
+        const float4 four = *reinterpret_cast<const float4*>(row);
+        const auto number = [](float bits) { return static_cast<i32>(bits_of(bits)); };
+        return {number(four.x), number(four.y), number(four.z), number(four.w)};
     }
 };
 
-/// Four numbers of a held row, scales left out.
-template <int kind, bool whole>
-TERSEVEC_DEVICE Four<whole> numbers(Held held, i64 row, i64 column) {
-    const i64 place = (row * held.width + column) / 4;
-    if constexpr (kind == kind_f32) {
-        const float4 four = static_cast<const float4*>(held.values)[place];
+/// Four numbers of a held row as they lie. `batch` of them, read before the first is added, keep
+/// as many reads on their way as hide the memory's latency and registers hold.
+template <int kind>
+struct Packed;
+template <>
+struct Packed<kind_f32> {
+    using Type = float4;
+    static constexpr int batch = 4;
+
+    template <bool whole>
+    static TERSEVEC_DEVICE Four<whole> open(float4 four) {
         return {four.x, four.y, four.z, four.w};
-    } else if constexpr (kind == kind_f16) {
-        const uint2 four = static_cast<const uint2*>(held.values)[place];
+    }
+};
+template <>
+struct Packed<kind_f16> {
+    using Type = uint2;
+    static constexpr int batch = 8;
+
+    template <bool whole>
+    static TERSEVEC_DEVICE Four<whole> open(uint2 four) {
         return {from_half(static_cast<u16>(four.x)), from_half(static_cast<u16>(four.x >> 16)),
                 from_half(static_cast<u16>(four.y)), from_half(static_cast<u16>(four.y >> 16))};
-    } else {
-        const u32 four = static_cast<const u32*>(held.values)[place];
+    }
+};
+template <>
+struct Packed<kind_i8> {
+    using Type = u32;
+    static constexpr int batch = 8;
+
+    template <bool whole>
+    static TERSEVEC_DEVICE Four<whole> open(u32 four) {
         using Number = decltype(Four<whole>::x);
         return {static_cast<Number>(static_cast<i8>(four)),
                 static_cast<Number>(static_cast<i8>(four >> 8)),
                 static_cast<Number>(static_cast<i8>(four >> 16)),
                 static_cast<Number>(static_cast<i8>(four >> 24))};
     }
-}
+};
+
+/// Four columns of all rows.
+template <int kind>
+struct Columns {
+    const typename Packed<kind>::Type* first;
+    u32 row_fours;
+
+    TERSEVEC_DEVICE Columns(Held held, i64 column)
+        : first(static_cast<const typename Packed<kind>::Type*>(held.values) + column / 4),
+          row_fours(static_cast<u32>(held.width / 4)) {}
+    TERSEVEC_DEVICE typename Packed<kind>::Type read(u32 row) const {
+        return first[static_cast<u64>(row) * row_fours];
+    }
+    /// Scales left out.
+    template <bool whole>
+    TERSEVEC_DEVICE Four<whole> numbers(i64 row) const {
+        return Packed<kind>::template open<whole>(read(static_cast<u32>(row)));
+    }
+};
 
 template <int kind>
 TERSEVEC_DEVICE void widen_kind(Held held, i64 row, float* out) {
     for (i64 c = 4 * (threadIdx.x % warp_lanes); c < held.width; c += 4 * warp_lanes) {
-        Four<false> four = numbers<kind, false>(held, row, c);
+        Four<false> four = Columns<kind>(held, c).template numbers<false>(row);
         if (held.scales != nullptr) {
             four.multiply(held.scales[row]);
         }
@@ -80,14 +127,15 @@ TERSEVEC_DEVICE void widen_row(Held held, i64 row, float* out) {
 }
 
 /// row = the sums of a row's parts, (parts, width), added in order.
-TERSEVEC_DEVICE void add_parts(const float* parts, i64 count, i64 width, bool whole, float* row) {
-    for (i64 c = threadIdx.x % warp_lanes; c < width; c += warp_lanes) {
-        float sum = parts[c];
+template <bool whole>
+TERSEVEC_DEVICE void add_parts(const float* parts, i64 count, i64 width, float* row) {
+    for (i64 c = 4 * (threadIdx.x % warp_lanes); c < width; c += 4 * warp_lanes) {
+        Four<whole> sums = Four<whole>::load(parts + c);
+#pragma unroll 8
         for (i64 i = 1; i < count; ++i) {
-            const float part = parts[i * width + c];
-            sum = whole ? from_bits(bits_of(sum) + bits_of(part)) : sum + part;
+            sums.add(Four<whole>::load(parts + i * width + c));
         }
-        row[c] = sum;
+        sums.store(row + c);
     }
 }
 

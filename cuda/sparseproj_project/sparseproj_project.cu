@@ -2,12 +2,16 @@
 /// Ternary matrices from a hash, and dense and sparse rows times them, as
 /// csrc/sparseproj/sparseproj.h tells.
 ///
-/// `project`: a block has four rows, interleaved in shared memory, so that one read of 16 bytes
-/// brings a feature of all four, and a lane a column, whose list it walks; rows too long for shared
-/// memory are read one at a time where they lie. `project_sparse`: a warp has a row, and its two
-/// sums of each column in shared memory; lanes add an entry to all columns of its feature.
-/// At most 40 registers: eight warps a block, shared memory says how many blocks.
-/// Floor: dense rows, or entries and their features' lists, read once; lists come from the caches.
+/// `project`: a block has some rows, 2^k up to 32, in shared memory, features one after the other,
+/// and a lane a row of a column, so that 2^k lanes read one list, and one feature's numbers side by
+/// side; rows are swizzled, so that neither writing them nor reading them meets in a bank. Rows too
+/// long for shared memory are read one at a time where they lie. Up to 16 warps a block.
+/// `project_sparse`: a warp has a row, and its two sums of each column in shared memory; lanes have
+/// an entry each, find its list, and add the entries that are in some column one after the other,
+/// lanes over the columns. Eight warps a block.
+/// At most 64 registers, so shared memory says how many blocks a multiprocessor has.
+/// Floor: dense rows, or entries and where their features' lists begin, read once; lists come from
+/// the caches.
 #include "core/portable.cuh"
 
 using namespace tersevec::cuda;
@@ -15,7 +19,6 @@ using namespace tersevec::cuda;
 namespace {
 
 constexpr u64 golden = 0x9E3779B97F4A7C15ull;
-constexpr int tile_rows = 4;
 
 TERSEVEC_DEVICE u64 mix(u64 x) {
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9ull;
@@ -27,77 +30,158 @@ TERSEVEC_DEVICE bool finite(float x) {
     return (bits_of(x) & 0x7f800000u) != 0x7f800000u;
 }
 
+/// 2^k rows of numbers in shared memory. Number `feature` of row r lies at feature << k | r, but r
+/// is swizzled by those bits of the feature that choose no bank.
+struct Tile {
+    float* numbers;
+    int k;
+
+    TERSEVEC_DEVICE float& at(i32 feature, int r) const {
+        return numbers[feature << k | (r ^ (feature >> (5 - k) & ((1 << k) - 1)))];
+    }
+};
+
+/// The same of one row where it lies.
+struct Row {
+    const float* numbers;
+
+    TERSEVEC_DEVICE float at(i32 feature, int) const { return numbers[feature]; }
+};
+
+/// The sum of row r's numbers of the features first ... end - 1 of a list, in order. Eight are read
+/// before the first is added; where fewer are left, the last again.
+template <class Numbers>
+TERSEVEC_DEVICE float sum_of(Numbers x, int r, const i32* features, i64 first, i64 end) {
+    constexpr int batch = 8;
+    float sum = 0.0f;
+    for (; first < end; first += batch) {
+        float numbers[batch];
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            numbers[i] = x.at(features[first + i < end ? first + i : end - 1], r);
+        }
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            sum = first + i < end ? sum + numbers[i] : sum;
+        }
+    }
+    return sum;
+}
+
+/// Products of a block's rows, a lane for each row of a column.
+template <class Numbers>
+TERSEVEC_DEVICE void project_rows(Numbers x, int k, i64 rows, u32 bad, const i64* starts,
+                                  const i32* features, i64 width, float scale, float* out) {
+    const int r = threadIdx.x & ((1 << k) - 1);
+    const float rest = (bad >> r & 1u) != 0 ? from_bits(0x7fc00000u) : 0.0f;
+    for (i64 column = threadIdx.x >> k; column < width; column += blockDim.x >> k) {
+        const i64 middle = starts[2 * column + 1];
+        const float plus = sum_of(x, r, features, starts[2 * column], middle);
+        const float minus = sum_of(x, r, features, middle, starts[2 * column + 2]);
+        if (r < rows) {
+            out[r * width + column] = scale * (plus - minus) + rest;
+        }
+    }
+}
+
+/// Adds the lanes' numbers, one after the other, to the sums of the columns that each one's list
+/// names. Lists of four are read before the first is added; where fewer are left, the last again.
+TERSEVEC_DEVICE void add_lists(const i32* codes, i64 list, i32 length, float number, float* sums) {
+    constexpr int batch = 4;
+    const int lane = threadIdx.x % warp_lanes;
+    int source = 0;
+    for (u32 busy = __ballot_sync(all_lanes, length > 0); busy != 0;) {
+        const i32* lists[batch];
+        i32 counts[batch], columns[batch];
+        float numbers[batch];
+#pragma unroll
+        for (int j = 0; j < batch; ++j) {
+            const bool there = busy != 0;
+            source = there ? __ffs(static_cast<int>(busy)) - 1 : source;
+            busy &= busy - 1;
+            lists[j] = codes + __shfl_sync(all_lanes, list, source);
+            numbers[j] = __shfl_sync(all_lanes, number, source);
+            const i32 count = __shfl_sync(all_lanes, length, source);
+            columns[j] = lists[j][lane < count ? lane : count - 1];
+            counts[j] = there ? count : 0;
+        }
+#pragma unroll
+        for (int j = 0; j < batch; ++j) {
+            __syncwarp();
+            if (lane < counts[j]) {
+                sums[columns[j]] += numbers[j];
+            }
+            for (i32 i = lane + warp_lanes; i < counts[j]; i += warp_lanes) {
+                sums[lists[j][i]] += numbers[j];
+            }
+        }
+    }
+}
+
 }  // namespace
 
-/// out (n, width): rows of -1, 0 and 1 that ids name, zero from `used` on; a thread for each four.
+/// out (n, width): rows of -1, 0 and 1 that ids name, zero from `used` on; a thread for each 16.
 extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i64 used,
-                                              u32 threshold, i64 width, u32* out) {
+                                              u32 threshold, i64 width, void* out) {
     const i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    const i64 words = width / 4;
-    if (item >= n * words) {
+    const u32 row_items = static_cast<u32>(width / 16);
+    const i64 row = item / row_items;
+    if (row >= n) {
         return;
     }
-    const u64 key = mix(seed + golden);
-    const u64 state = mix(key + static_cast<u64>(ids[item / words]) * golden);
-    const i64 place = item % words;
-    const u64 word = mix(state + static_cast<u64>(place + 1) * golden);
-    u32 four = 0;
-    for (int t = 0; t < 4; ++t) {
-        const u32 u = static_cast<u32>(word >> 16 * t) & 0xffffu;
-        const u32 number = u < threshold ? 1u : u < 2 * threshold ? 0xffu : 0u;
-        four |= 4 * place + t < used ? number << 8 * t : 0u;
+    const i64 first = (item - row * row_items) * 16;
+    const u64 state = mix(mix(seed + golden) + static_cast<u64>(ids[row]) * golden);
+    u32 numbers[4];
+#pragma unroll
+    for (int w = 0; w < 4; ++w) {
+        const u64 word = mix(state + static_cast<u64>(first / 4 + w + 1) * golden);
+        numbers[w] = 0;
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+            const u32 u = static_cast<u32>(word >> 16 * t) & 0xffffu;
+            const u32 number = u < threshold ? 1u : u < 2 * threshold ? 0xffu : 0u;
+            numbers[w] |= first + 4 * w + t < used ? number << 8 * t : 0u;
+        }
     }
-    out[item] = four;
+    static_cast<uint4*>(out)[item] = {numbers[0], numbers[1], numbers[2], numbers[3]};
 }
 
 /// out (n, width) = scale * (p - m), p the sum of the features that a column adds, m of those it
-/// takes off; NaN where a row holds what is not finite. `rows` are 4 with rows in shared memory
-/// (16 * dim bytes), or 1.
+/// takes off; NaN where a row holds what is not finite. 2^k rows a block, in shared memory, which
+/// has a word more; or one row, with no shared memory but that word where `in_place`.
 extern "C" __global__ void sparseproj_project(const float* x, i64 n, i64 dim, i64 stride,
                                               const i64* starts, const i32* features, i64 width,
-                                              float scale, i32 rows, float* out) {
+                                              float scale, i32 k, i32 in_place, float* out) {
     TERSEVEC_DYNAMIC_SHARED(shared);
-    __shared__ u32 bad[tile_rows];
-    float* const tile = reinterpret_cast<float*>(shared);
-    const i64 first = static_cast<i64>(blockIdx.x) * rows;
-    if (threadIdx.x < tile_rows) {
-        bad[threadIdx.x] = 0;
+    const Tile tile{reinterpret_cast<float*>(shared) + 1, k};
+    u32* const all_bad = reinterpret_cast<u32*>(shared);
+    const i64 first = static_cast<i64>(blockIdx.x) << k;
+    const i64 rows = n - first < i64{1} << k ? n - first : i64{1} << k;
+    x += first * stride;
+    out += first * width;
+    if (threadIdx.x == 0) {
+        *all_bad = 0;
     }
     __syncthreads();
-    for (i64 i = threadIdx.x; i < rows * dim; i += blockDim.x) {
-        const i64 r = i / dim, feature = i % dim;
-        const float number = first + r < n ? x[(first + r) * stride + feature] : 0.0f;
-        if (rows == tile_rows) {
-            tile[feature * tile_rows + r] = number;
-        }
-        if (!finite(number)) {
-            atomicOr(&bad[r], 1u);
+    u32 bad = 0;
+    for (i64 feature = threadIdx.x; feature < dim; feature += blockDim.x) {
+#pragma unroll 4
+        for (int r = 0; r < 1 << k; ++r) {
+            const float number = r < rows ? x[r * stride + feature] : 0.0f;
+            bad |= finite(number) ? 0u : 1u << r;
+            if (in_place == 0) {
+                tile.at(static_cast<i32>(feature), r) = number;
+            }
         }
     }
+    if (bad != 0) {
+        atomicOr(all_bad, bad);
+    }
     __syncthreads();
-    for (i64 column = threadIdx.x; column < width; column += blockDim.x) {
-        float4 sums[2] = {};
-        for (int sign = 0; sign < 2; ++sign) {
-            const i64 end = starts[2 * column + sign + 1];
-            float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
-            for (i64 i = starts[2 * column + sign]; i < end; ++i) {
-                if (rows == tile_rows) {
-                    const float4 four = reinterpret_cast<const float4*>(tile)[features[i]];
-                    sum.x += four.x, sum.y += four.y, sum.z += four.z, sum.w += four.w;
-                } else {
-                    sum.x += x[first * stride + features[i]];
-                }
-            }
-            sums[sign] = sum;
-        }
-        const float found[tile_rows] = {sums[0].x - sums[1].x, sums[0].y - sums[1].y,
-                                        sums[0].z - sums[1].z, sums[0].w - sums[1].w};
-        for (int r = 0; r < rows; ++r) {
-            if (first + r < n) {
-                const float rest = bad[r] != 0 ? from_bits(0x7fc00000u) : 0.0f;
-                out[(first + r) * width + column] = scale * found[r] + rest;
-            }
-        }
+    if (in_place == 0) {
+        project_rows(tile, k, rows, *all_bad, starts, features, width, scale, out);
+    } else {
+        project_rows(Row{x}, 0, 1, *all_bad, starts, features, width, scale, out);
     }
 }
 
@@ -122,14 +206,18 @@ extern "C" __global__ void sparseproj_project_sparse(const void* indptr, const v
                                       : static_cast<const i32*>(indptr)[row];
         const i64 end = wide_starts ? static_cast<const i64*>(indptr)[row + 1]
                                     : static_cast<const i32*>(indptr)[row + 1];
-        for (i64 entry = begin; entry < end; ++entry) {
-            __syncwarp();
-            const i64 feature = wide ? static_cast<const i64*>(indices)[entry]
-                                     : static_cast<const i32*>(indices)[entry];
-            const float number = values == nullptr ? 1.0f : values[entry];
-            for (i64 i = starts[feature] + lane; i < starts[feature + 1]; i += warp_lanes) {
-                sums[codes[i]] += number;
+        for (i64 entry = begin + lane; entry - lane < end; entry += warp_lanes) {
+            i64 list = 0;
+            i32 length = 0;
+            float number = 1.0f;
+            if (entry < end) {
+                const i64 feature = wide ? static_cast<const i64*>(indices)[entry]
+                                         : static_cast<const i32*>(indices)[entry];
+                list = starts[feature];
+                length = static_cast<i32>(starts[feature + 1] - list);
+                number = values == nullptr ? 1.0f : values[entry];
             }
+            add_lists(codes, list, length, number, sums);
         }
         __syncwarp();
         for (i64 c = lane; c < width; c += warp_lanes) {
