@@ -243,6 +243,14 @@ def test_cuda_sources_include_nothing_and_are_whole():
         assert not any("arch" in option for option in options), name
 
 
+def test_cuda_kernels_have_shared_memory_of_one_sort():
+    """A launch asks for leave where its own passes 48 KiB, and knows of no other."""
+    for name, (source, _) in _cuda.sources().items():
+        for kernel in source.split('extern "C" ')[1:]:
+            sorts = "__shared__" in kernel, "TERSEVEC_DYNAMIC_SHARED(" in kernel
+            assert not all(sorts), (name, kernel.split("(")[0])
+
+
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="cuda: no nvcc here")
 @pytest.mark.parametrize("name", _cuda.sources())
 def test_cuda_modules_compile_with_nvcc_without_spills(name, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 import guard
 from cases import assert_equal, strided_rows
+from tersevec import _backend
 from tersevec._held import aligned
 
 PART = 2048
@@ -166,7 +167,9 @@ def test_threads_and_index_types_change_no_bit(path, rng, threads):
 
 @pytest.mark.parametrize("width", [64, 144])
 def test_results_too_large_for_caches_have_the_same_bits(path, rng, width):
-    n = (8 << 20) // (2 * width) + 100  # halves of 8 MiB and more are written past the caches
+    n = 500
+    if path.name in _backend.ISA_LEVELS:  # halves of 8 MiB and more are written past the caches
+        n = (8 << 20) // (2 * width) + 100
     indptr, indices, _ = graph(n, n, rng, 2 * PART)
     source, scales = held("float16", n, width, rng)[0], rng.random(n, dtype=np.float32)
     indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)

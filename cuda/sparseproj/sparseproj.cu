@@ -37,8 +37,8 @@ struct Graph {
     }
 };
 
-/// Adds the held rows of up to 32 entries, whose neighbours and factors the lanes have. A batch that
-/// is not full reads its last entry again: reads that depend on nothing go out together.
+/// Adds the held rows of up to 32 entries, whose neighbours and factors the lanes have. A batch
+/// that is not full reads its last entry again: reads that depend on nothing go out together.
 template <int kind, bool whole>
 TERSEVEC_DEVICE void add_entries(Columns<kind> columns, u32 neighbour, float factor, bool scaled,
                                  int count, Four<whole>& sums) {
