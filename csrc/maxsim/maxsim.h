@@ -6,8 +6,8 @@
 ///   float32, float16   chains of fused multiply-adds over the dimensions, ascending; halves are
 ///                      widened: the same on every level
 ///   bfloat16           query tokens are rounded to it; products are added in float32, in a level's
-///                      own order: within 2^-16 of the sum of magnitudes. Where a
-///                      level multiplies bfloat16 itself, magnitudes below 2^-126 count as 0
+///                      own order: within 2^-16 of the sum of magnitudes. Where a level
+///                      multiplies bfloat16 itself, magnitudes below 2^-126 may count as 0
 ///   int8               query tokens are quantised like documents; exact int32 products, value =
 ///                      (float(product) * scale of the query token) * scale of the token: the same
 ///                      on every level

@@ -154,7 +154,7 @@ def _by_words(scan: Scan, k: int) -> Array:
     """The k best by rounded tables, once a sample has told how near they are at least.
 
     One step of `every` is sampled by float tables, and lets pass about k * every rows to be added
-    again: both cost about the same.
+    again: `every` gives both about as many rows.
     """
     steps = scan.most_steps()
     every = max(1, min(math.isqrt(scan.n // (4 * k)), steps // _SAMPLE_STEPS))
