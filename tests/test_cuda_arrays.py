@@ -13,9 +13,11 @@ import pytest
 import fake_cupy
 import tersevec
 from cases import assert_equal, bit_codes, refused
+from cuda_cases import answers, assert_agree, cases
 from fake_cupy import here
 from tersevec import _backend
 from tersevec._cuda import FAMILIES
+from tersevec._cuda._hosted import Hosted
 from tersevec.binary import (
     BinaryCodes,
     hamming_distances,
@@ -124,6 +126,14 @@ def test_cuda_as_a_backend_answers_host_arrays(hosted, data):
     assert_equal(found[0], hamming_topk(queries, codes, 7, mask=mask))
     assert_equal(found[1], hamming_range(queries, codes, 12))
     assert_equal(found[2], (codes,))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cuda_as_a_backend_takes_host_arrays_of_every_family(cupy, family):
+    """Into arguments that kernels write to as well."""
+    hosted = Hosted(family)
+    found = [call(hosted) for _, call in cases(family)]
+    assert_agree(family, found, answers(family, "_numpy"))
 
 
 @pytest.mark.parametrize("k", [1, 9, 400])

@@ -65,6 +65,28 @@ def query_tiles(n_queries: int, n: int, multiple: int = 4) -> Iterator[tuple[int
         yield first, min(n_queries, first + step)
 
 
+def best(
+    n_queries: int,
+    n: int,
+    k: int,
+    queued: Callable[[int, int], Array],
+    ordinals_of: Callable[[int, int], Array],
+    multiple: int = 4,
+) -> Array:
+    """The k best keys of each query, ascending, padded with NO_HIT.
+
+    Of queries `first` to `stop`, `queued` finds them in warps' queues, where k is small; otherwise
+    they are selected from `ordinals_of` all n rows.
+    """
+    keys = current().xp.full((n_queries, k), NO_HIT, np.uint64)
+    for first, stop in query_tiles(n_queries, n, multiple):
+        if k <= QUEUE_LIMIT:
+            keys[first:stop] = queued(first, stop)
+        else:
+            keys[first:stop] = smallest(ordinals_of(first, stop), k)
+    return keys
+
+
 def smallest(ordinals: Array, k: int) -> Array:
     """The k smallest keys of each row of uint32 ordinals, ascending, by radix select."""
     xp, device = current().xp, current()

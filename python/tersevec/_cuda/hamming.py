@@ -114,17 +114,16 @@ def topk(
     isa: str = "",
 ) -> tuple[Array, Array]:
     """The k nearest codes of each query by (distance, index), padded with (2**31 - 1, -1)."""
-    xp = current().xp
     words, blocks = _words(queries), _blocks(codes)
-    keys = xp.full((len(queries), k), _selection.NO_HIT, np.uint64)
-    for first, stop in _selection.query_tiles(len(queries), n):
-        part = words[first:stop]
-        if k <= _selection.QUEUE_LIMIT:
-            keys[first:stop] = _best(part, blocks, n, k, mask)
-        else:
-            keys[first:stop] = _selection.smallest(_ordinals(part, blocks, n, mask), k)
+    keys = _selection.best(
+        len(queries),
+        n,
+        k,
+        lambda a, b: _best(words[a:b], blocks, n, k, mask),
+        lambda a, b: _ordinals(words[a:b], blocks, n, mask),
+    )
     values = _selection.ordinals_of(keys)
-    return xp.minimum(values, np.uint32(_WORST)).view(np.int32), _selection.rows_of(keys)
+    return current().xp.minimum(values, np.uint32(_WORST)).view(np.int32), _selection.rows_of(keys)
 
 
 def range_search(

@@ -164,15 +164,15 @@ def topk(
     isa: str = "",
 ) -> tuple[Array, Array]:
     """The k most similar codes of each query, best first, padded with (-inf, -1)."""
-    xp = current().xp
     scan = _scan(queries, scales, codes, n, n_bits, factors)
-    keys = xp.full((len(queries), k), _selection.NO_HIT, np.uint64)
-    for first, stop in _selection.query_tiles(len(queries), n, _TILE_QUERIES):
-        part = scan.tile(first, stop)
-        if k <= _selection.QUEUE_LIMIT:
-            keys[first:stop] = _best(part, k, mask)
-        else:
-            keys[first:stop] = _selection.smallest(_ordinals(part, mask), k)
+    keys = _selection.best(
+        len(queries),
+        n,
+        k,
+        lambda a, b: _best(scan.tile(a, b), k, mask),
+        lambda a, b: _ordinals(scan.tile(a, b), mask),
+        _TILE_QUERIES,
+    )
     similarities = _ZERO - _selection.floats_of(_selection.ordinals_of(keys))
     indices = _selection.rows_of(keys)
     similarities[indices < 0] = -math.inf
