@@ -249,7 +249,9 @@ def public_functions():
                         yield f"{module_name}.{word}.{name}", method
 
 
-@pytest.mark.parametrize(("name", "function"), [*public_functions()], ids=lambda x: str(x)[:60])
+@pytest.mark.parametrize(
+    ("name", "function"), [pytest.param(*found, id=found[0]) for found in public_functions()]
+)
 def test_public_words_are_documented(name, function):
     text = inspect.getdoc(function)
     assert text, f"{name}: no docstring"
