@@ -90,9 +90,11 @@ class HostDevice:
         schedule: str = "forward",
         seed: int = 0,
         flags: tuple[str, ...] = (),
+        without: tuple[str, int] = ("", -1),  # a module, and which of its barriers to leave out
         **replaced: str,
     ) -> None:
         self._folder, self.schedule, self.seed, self._flags = folder, schedule, seed, flags
+        self._without = without
         self._replaced = replaced  # sources by module, in the place of the package's
         self._libraries: dict[str, ctypes.CDLL] = {}
 
@@ -147,6 +149,7 @@ class HostDevice:
             values,
             schedule,
             ctypes.c_uint64(self.seed),
+            self._without[1] if module == self._without[0] else -1,
         )
         if error is not None:
             raise ExecutorError(f"{kernel}: {error.decode()}")

@@ -47,6 +47,7 @@ struct Launch {
     std::function<void()> body;
     Schedule schedule = Schedule::forward;
     std::uint64_t seed = 0;
+    int without = -1;  // the barrier that lanes pass by
 };
 
 /// One CUDA thread.
@@ -111,6 +112,17 @@ T shuffle(std::uint32_t mask, T value, int source) {
     return from_post<T>(lane.received[source & (warp_size - 1)]);
 }
 
+inline void sync_threads(int barrier) {
+    if (barrier != block.launch.without) {
+        meet_block();
+    }
+}
+inline void sync_warp(int barrier, unsigned mask = 0xffffffffu) {
+    if (barrier != block.launch.without) {
+        meet(Wait::syncwarp, mask, 0);
+    }
+}
+
 }  // namespace tersevec::host
 
 #if defined(TERSEVEC_HOST_THREADS)
@@ -162,12 +174,9 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
     return {x, y, z, w};
 }
 
-inline void __syncthreads() {
-    tersevec::host::meet_block();
-}
-inline void __syncwarp(unsigned mask = 0xffffffffu) {
-    tersevec::host::meet(tersevec::host::Wait::syncwarp, mask, 0);
-}
+// Barriers are counted as they stand in the source, so that one can be left out at a launch.
+#define __syncthreads() ::tersevec::host::sync_threads(__COUNTER__)
+#define __syncwarp(...) ::tersevec::host::sync_warp(__COUNTER__ __VA_OPT__(, ) __VA_ARGS__)
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
     const auto& lane =
         tersevec::host::meet(tersevec::host::Wait::ballot, mask, predicate != 0 ? 1 : 0);
@@ -340,14 +349,20 @@ TERSEVEC_VISIBLE const char* tersevec_signature(const char* kernel) {
     return found == nullptr ? nullptr : found->signature.c_str();
 }
 
-/// Null, or what went wrong. `sizes` are the grid's and the block's x, y, z.
+/// Null, or what went wrong. `sizes` are the grid's and the block's x, y, z; `without`: the
+/// barrier to leave out, counted from 0, or -1.
 TERSEVEC_VISIBLE const char* tersevec_launch(const char* kernel, const unsigned* sizes,
                                              std::size_t shared_bytes, void** values, int schedule,
-                                             std::uint64_t seed) {
+                                             std::uint64_t seed, int without) {
     using namespace tersevec::host;
     block = {};
-    block.launch = {{sizes[0], sizes[1], sizes[2]}, {sizes[3], sizes[4], sizes[5]},  shared_bytes,
-                    find(kernel)->bind(values),     static_cast<Schedule>(schedule), seed};
+    block.launch = {{sizes[0], sizes[1], sizes[2]},
+                    {sizes[3], sizes[4], sizes[5]},
+                    shared_bytes,
+                    find(kernel)->bind(values),
+                    static_cast<Schedule>(schedule),
+                    seed,
+                    without};
     const auto threads = std::size_t{sizes[3]} * sizes[4] * sizes[5];
     if (threads == 0 || threads % warp_size != 0 || threads > 1024) {
         return "the block's size is no multiple of 32 up to 1024";
