@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tersevec import _backend
 from tersevec._cuda._device import holds, module_of
+from tersevec._recycled import recycled
 from tersevec._types import F32, U8
 
 STATES = ("float16", "float32", "int8")
@@ -28,16 +29,18 @@ def aligned(
 ) -> npt.NDArray[Any]:
     """An array whose first number begins a cache line; numbers are whatever was there.
 
-    Large ones lie on whole huge pages, which NumPy asks Linux for: what lies before the first and
-    behind the last would come as hundreds of small pages, each dearer than a huge one. It lies in
-    the memory that `like` lies in; CuPy aligns its own.
+    Large ones lie on whole huge pages: what lies before the first and behind the last would come as
+    hundreds of small pages, each dearer than a huge one. It lies in the memory that `like` lies in;
+    CuPy aligns its own.
     """
     if holds(like):
         there: npt.NDArray[Any] = module_of(like).empty(shape, dtype)
         return there
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    unit = _LINE if n_bytes < 16 * _HUGE_PAGE else _HUGE_PAGE
-    memory = np.empty((-(-n_bytes // unit) + 1) * unit, np.uint8)
+    large = n_bytes >= 8 * _HUGE_PAGE
+    unit = _HUGE_PAGE if large else _LINE
+    room = (-(-n_bytes // unit) + 1) * unit
+    memory = recycled(room) if large else np.empty(room, np.uint8)
     start = -memory.ctypes.data % unit
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
