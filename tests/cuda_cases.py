@@ -112,7 +112,7 @@ def sparseproj_cases() -> Iterator[Case]:
     lengths[7] = 2048 + 5
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     indices = rng.integers(0, n, indptr[-1])
-    weights = rng.random(indptr[-1], np.float32)
+    weights, places = rng.random(indptr[-1], np.float32), rng.permutation(n)
     floats = rng.standard_normal((n, 48)).astype(np.float32)
     signs = rng.integers(-1, 2, (n, 64)).astype(np.int8)
     halves = floats.astype(np.float16).view(np.uint16)
@@ -123,7 +123,7 @@ def sparseproj_cases() -> Iterator[Case]:
         out = np.ones((n, source.shape[1]), np.float32)
         given = (weights if weighted else None, None, True, source, None)
         rest = (target, scales, out, 0.5, 2.0, True, True, 1)
-        twin.propagate(indptr, indices, *given, *rest)
+        twin.propagate(indptr, indices, *given, *rest, places=places if weighted else None)
         return (target, out) if scales is None else (target, scales, out)
 
     yield "floats", lambda twin: step(twin, floats, True, True)

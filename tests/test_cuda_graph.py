@@ -108,8 +108,10 @@ def test_cuda_sparseproj_fastrp_takes_ids_out_and_features_in_cuda_memory(cupy, 
     for skip in (0, 1, 4):  # only some addresses are those of whole words
         out = memory[skip : skip + 40 * 24].reshape(40, 24)
         given = {"ids": cupy.asarray(ids), "out": out}
-        assert model.fit_transform(rows, cupy.asarray(features), **given) is out
-        assert_near(here(out), expected)
+        for order in (None, "degree", cupy.asarray(rng.permutation(40))):
+            moved = model.fit_transform(rows, cupy.asarray(features), order=order, **given)
+            assert moved is out
+            assert_near(here(out), expected)
 
 
 @pytest.mark.filterwarnings("ignore:.*no neighbours")
@@ -150,6 +152,7 @@ def test_cuda_sparseproj_fastrp_refuses_what_does_not_fit(cupy, rng):
     words = "lies in host memory, and adjacency in CUDA memory"
     refused(lambda: fit(out=out), TypeError, f"out: {words}")
     refused(lambda: fit(ids=np.arange(n)), TypeError, f"ids: {words}")
+    refused(lambda: fit(order=np.arange(n)), TypeError, f"order: {words}")
     refused(lambda: fit(node_features=out), TypeError, f"node_features: {words}")
     words = "adjacency: lies in host memory, and out in CUDA memory"
     refused(lambda: fit(matrix=graph, out=cupy.asarray(out)), TypeError, words)

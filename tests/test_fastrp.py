@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+from graphs import random_graph
 from tersevec.graph import FastRP, whiten
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -20,18 +21,6 @@ def quiet():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".* have no neighbours", UserWarning)
         yield
-
-
-def random_graph(n, rng, *, weighted=False, directed=False, hub=0):
-    """A graph with some isolated nodes, and one that knows every other if `hub`."""
-    edges = rng.integers(0, n, (2, 3 * n))
-    edges = edges[:, (edges % 11 != 0).all(axis=0)]
-    if hub:
-        edges = np.concatenate([edges, [np.full(n, 1), np.arange(n)]], axis=1)
-    if not directed:
-        edges = np.concatenate([edges, edges[::-1]], axis=1)
-    weights = rng.random(edges.shape[1]) if weighted else np.ones(edges.shape[1])
-    return sparse.csr_array((weights.astype(np.float32), tuple(edges)), shape=(n, n))
 
 
 def unit(rows):
@@ -346,7 +335,7 @@ A = sparse.csr_array(np.array([[0, 1], [1, 0]], np.float32))
 
 
 def run(adjacency=A, *arguments, n_components=4, **parameters):
-    names = ("ids", "n_nodes", "out", "threads")
+    names = ("ids", "n_nodes", "order", "out", "threads")
     given = {name: parameters.pop(name) for name in names if name in parameters}
     return FastRP(n_components, **parameters).fit_transform(adjacency, *arguments, **given)
 
@@ -380,6 +369,11 @@ def run(adjacency=A, *arguments, n_components=4, **parameters):
         (lambda: run(ids=[1]), ValueError, "ids"),
         (lambda: run(ids=[1, 1]), ValueError, "ids"),
         (lambda: run(ids=[0.5, 1]), TypeError, "ids"),
+        (lambda: run(order="random"), ValueError, "order: .*random"),
+        (lambda: run(order=[0.5, 1]), TypeError, "order"),
+        (lambda: run(order=[0]), ValueError, "order: .*2 nodes"),
+        (lambda: run(order=[1, 1]), ValueError, "order: .*no 0"),
+        (lambda: run(order=[0, 2]), ValueError, "order: .*no 1"),
         (lambda: run(threads=0), ValueError, "threads"),
         (lambda: run(A, np.zeros((3, 2))), ValueError, "node_features: expected 2 rows"),
         (lambda: run(A, np.full((2, 2), np.nan)), ValueError, "node_features: row 0 holds NaN"),

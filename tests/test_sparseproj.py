@@ -107,6 +107,7 @@ class Product:
             how.get("normalize", False),
             how.get("add", False),
             how.get("threads", 1),
+            places=how.get("places"),
         )
 
     def new(self, path, **how):
@@ -154,6 +155,18 @@ def test_sums_of_signs_do_not_overflow(path):
         indptr, indices, None, None, False, rows, None, None, None, out, 0.0, 1.0, False, False, 2
     )
     np.testing.assert_array_equal(out, np.repeat(np.diff(indptr)[:, None], 64, axis=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_rows_are_added_up_at_their_places(path, rng, kind):
+    product = Product(kind, 45, 64, rng, True)
+    places, before = rng.permutation(45), rng.random((45, 64), np.float32)
+    for add in (False, True):
+        plain, moved = before.copy(), np.empty_like(before)
+        moved[places] = before
+        for out, there in ((plain, None), (moved, places)):
+            product.run(path, out=out, held=0.5, made=2.0, add=add, threads=2, places=there)
+        assert_equal((moved[places],), (plain,))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -62,9 +62,10 @@ struct Sums {
     float* values;  // null: nowhere
     std::int64_t stride;
     std::int64_t width;
-    bool add;          // to what is there, else in its place
-    bool normalize;    // rows count by their unit rows; a zero row stays zero
-    float held, made;  // what the row's own source row counts, and the new row
+    bool add;                    // to what is there, else in its place
+    bool normalize;              // rows count by their unit rows; a zero row stays zero
+    float held, made;            // what the row's own source row counts, and the new row
+    const std::int64_t* places;  // of rows, each other ones; null: row i is added up at i
 };
 
 /// new row i = row_scale[i] * (s + f_1 x_1 + f_2 x_2 + ...), entries in order, where x are the

@@ -86,7 +86,7 @@ void add_up(const Step& step, std::int64_t row, float held_factor, const HeldRow
         return before;
     };
     const Sums& sums = step.sums;
-    float* out = sums.values + row * sums.stride;
+    float* out = sums.values + (sums.places == nullptr ? row : sums.places[row]) * sums.stride;
     std::int64_t c = 0;
     if constexpr (Level::streams && !Add) {
         const std::int64_t end = step.stream_sums ? sums.width - Level::lanes : -1;

@@ -159,14 +159,15 @@ extern "C" __global__ void sparseproj_part_sums(const void* indptr, const void* 
             left < part_entries ? left : part_entries, whole, part_sums + part * width);
 }
 
-/// New rows into `target`, and weighted into `out`; `room` is null where rows fit shared memory,
-/// else (gridDim.x * warps, 2 * width) floats. `flags`: 1 self_loops, 2 normalize, 4 add.
+/// New rows into `target`, and weighted into `out`, where `places` tell, or in their own; `room` is
+/// null where rows fit shared memory, else (gridDim.x * warps, 2 * width) floats. `flags`: 1
+/// self_loops, 2 normalize, 4 add.
 extern "C" __global__ void sparseproj_propagate(
     const void* indptr, const void* indices, i32 index_bytes, const float* weights,
     const float* row_scales, i64 n, const void* source, const float* source_scales, i32 source_kind,
     i64 width, const i32* bases, const float* part_sums, void* target, float* target_scales,
-    i32 target_kind, i64 target_width, float* out, i64 out_stride, i64 out_width, float held,
-    float made, i32 flags, float* room) {
+    i32 target_kind, i64 target_width, float* out, i64 out_stride, i64 out_width, const i64* places,
+    float held, float made, i32 flags, float* room) {
     TERSEVEC_DYNAMIC_SHARED(shared);
     const int warps = blockDim.x / warp_lanes, warp = threadIdx.x / warp_lanes;
     const i64 here = static_cast<i64>(blockIdx.x) * warps + warp;
@@ -200,7 +201,7 @@ extern "C" __global__ void sparseproj_propagate(
         }
         if (out != nullptr) {
             add_rows(own, held, row, made, width, (flags & 2) != 0, (flags & 4) != 0,
-                     out + i * out_stride, out_width);
+                     out + (places == nullptr ? i : places[i]) * out_stride, out_width);
         }
         __syncwarp();
     }

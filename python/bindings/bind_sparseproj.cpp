@@ -101,7 +101,8 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
                const std::optional<F32>& row_scales, bool self_loops, const py::array& source,
                const std::optional<F32>& source_scales, const std::optional<py::array>& target,
                const std::optional<F32>& target_scales, std::optional<F32>& out, float held,
-               float made, bool normalize, bool add, int threads, const std::string& isa) {
+               float made, bool normalize, bool add, int threads, const std::optional<I64>& places,
+               const std::string& isa) {
     require_scan(0, threads);
     sparseproj::Step step{};
     step.graph = graph_of(indptr, indices, weights);
@@ -126,7 +127,13 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
                      add,
                      normalize,
                      held,
-                     made};
+                     made,
+                     nullptr};
+        if (places) {
+            require(length_of(*places, "places") == step.graph.n,
+                    "places: expected one for each row of the graph");
+            step.sums.places = places->data();
+        }
     }
     const Isa at_most = isa_from_name(isa);
     const py::gil_scoped_release release;
@@ -212,7 +219,7 @@ void bind_sparseproj(py::module_& parent) {
                "row_scales"_a.noconvert(), "self_loops"_a, "source"_a,
                "source_scales"_a.noconvert(), "target"_a, "target_scales"_a.noconvert(),
                "out"_a.noconvert(), "held"_a, "made"_a, "normalize"_a, "add"_a, "threads"_a,
-               py::kw_only(), "isa"_a = "");
+               py::kw_only(), "places"_a.noconvert() = py::none(), "isa"_a = "");
     module.def("widen", &widen, "source"_a, "scales"_a.noconvert(), "width"_a, "normalize"_a,
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("narrow", &narrow, "x"_a.noconvert(), "target"_a, "scales"_a.noconvert(),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tersevec._arrays import beside, on_host
+from tersevec._arrays import beside, in_one_memory, on_host
 from tersevec._cuda._device import holds, module_of
+from tersevec._estimator import random_generator
+from tersevec._fastrp_plan import feature_columns, number
 from tersevec._held import Held, Memory
-from tersevec._projection_rows import DenseRows, Projector
+from tersevec._projection_rows import DenseRows, Projector, projectable
 from tersevec._sparse_rows import SparseRows
-from tersevec._ternary import Ternary
-from tersevec._types import F32, F64, I64
+from tersevec._ternary import Ternary, density_of, ternary
+from tersevec._types import F32, F64, I64, ArrayIn
 
 _BLOCK = 1 << 20  # numbers
 _DEVICE_BLOCK = 1 << 26  # the same on a GPU
@@ -26,7 +28,37 @@ class First(NamedTuple):
     unit: float
 
 
-def powers(degree: F64, strength: float) -> F64 | None:
+def first_of(
+    model: Any,
+    d: int,
+    degree: F64,
+    ids: I64,
+    node_features: ArrayIn,
+    order: I64 | None,
+    memory: Memory,
+    threads: int,
+) -> First:
+    """E_0 as the model's parameters want it; features alone come in the caller's order."""
+    power = _powers(degree, number("normalization_strength", model.normalization_strength))
+    density = density_of(model.density, 1 / 3)
+    rng = random_generator(model.random_state)
+    if node_features is None:
+        return _random_first(ternary(d, density, rng), ids, power, memory, threads)
+    features = projectable("node_features", node_features, device=holds(ids))
+    in_one_memory(node_features=features.memory, adjacency=ids)
+    if features.n_rows != len(ids):
+        raise ValueError(
+            f"node_features: expected {len(ids)} rows, one for each node, got {features.n_rows}"
+        )
+    p = feature_columns(model.feature_ratio, d)
+    matrix, projection = ternary(d - p, density, rng), ternary(p, density, rng)
+    projector = Projector(projection.lists(features.n_columns, threads), projection.scale(d))
+    return _featured_first(
+        matrix, ids, features, projector, power, order, model.state, memory, threads
+    )
+
+
+def _powers(degree: F64, strength: float) -> F64 | None:
     """Degrees to a power, nodes without edges as if they had one; None for ones.
 
     On the host, whose powers are the same wherever the graph lies.
@@ -41,7 +73,7 @@ def powers(degree: F64, strength: float) -> F64 | None:
     return found
 
 
-def random_first(
+def _random_first(
     matrix: Ternary, ids: I64, power: F64 | None, memory: Memory, threads: int
 ) -> First:
     """E_0 = D**strength R: the signs as bytes, and a scale for each row."""
@@ -54,12 +86,13 @@ def random_first(
     return First(Held(signs, scales, matrix.n_columns), unit)
 
 
-def featured_first(
+def _featured_first(
     matrix: Ternary,
     ids: I64,
     features: DenseRows | SparseRows,
     projector: Projector,
     power: F64 | None,
+    order: I64 | None,
     state: str,
     memory: Memory,
     threads: int,
@@ -78,7 +111,7 @@ def featured_first(
             if n_random:
                 block[:, :n_random] = matrix.rows(ids[rows], threads)[:, :n_random]
                 block[:, :n_random] *= np.float32(unit)
-            block[:, n_random:] = projected[rows]
+            block[:, n_random:] = projected[rows if order is None else order[rows]]
             if power is not None:
                 block *= beside(ids, power[rows, None].astype(np.float32))
             yield held.part(rows), block

@@ -44,18 +44,18 @@ def in_order_of(graph: Graph, ids: I64) -> Graph:
     falls[starts[(starts > 0) & (starts < len(keys))] - 1] = False  # from row to row it may
     if not falls.any():
         return graph
-    keys += len(ids) * _owners(graph)
+    keys += len(ids) * owners(graph)
     order = np.argsort(keys, kind="stable")
     weights = None if graph.weights is None else graph.weights[order]
     return Graph(graph.indptr, graph.indices[order], weights)
 
 
-def _owners(graph: Graph) -> I64:
+def owners(graph: Graph) -> I64:
     """The row of each entry."""
     if holds(graph.indptr):  # CuPy does not repeat by arrays
         entries = module_of(graph.indptr).arange(len(graph.indices), dtype=graph.indptr.dtype)
-        owners: I64 = np.searchsorted(graph.indptr, entries, side="right") - 1
-        return owners
+        found: I64 = np.searchsorted(graph.indptr, entries, side="right") - 1
+        return found
     return np.repeat(np.arange(graph.n_nodes), np.diff(graph.indptr))
 
 

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tersevec import _check as check
-from tersevec._fastrp_steps import Plan
 from tersevec._held import STATES
 
 DTYPES = ("float32", "float16", "float64")
+
+
+class Plan(NamedTuple):
+    """What is added up, and how rows are held in between."""
+
+    weights: tuple[float, ...]  # the last of them is not 0
+    self_weight: float
+    normalize: bool
+    whiten_every: int
+    self_loops: bool
+    state: str
+
+    def whitens(self, step: int) -> bool:
+        """Whether E_step is whitened."""
+        last = step == len(self.weights)
+        return self.whiten_every > 0 and (last or step % self.whiten_every == 0)
+
+    @property
+    def first_sum(self) -> int:
+        """The first step that adds to the result; one more than there are if none does."""
+        steps = len(self.weights)
+        for i, weight in enumerate((self.self_weight, *self.weights)):
+            if weight:
+                return i if i == steps and not self.whitens(i) else i + 1
+        return steps + 1
 
 
 def plan_of(model: Any) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,41 +10,17 @@ from tersevec import _backend
 from tersevec._arrays import beside, on_host
 from tersevec._cuda._device import module_of
 from tersevec._fastrp_first import First
+from tersevec._fastrp_plan import Plan
 from tersevec._graph_input import Graph
 from tersevec._held import Held, Memory
 from tersevec._sparse_rows import SparseRows
-from tersevec._types import F32, F64
+from tersevec._types import F32, F64, I64
 from tersevec._whitening import whiten_held
 
 # Held rows are means of the first ones: if those are at most so large, float16 loses the least.
 _TOP = 2.0**15
 # Rows whose weights add up to less have none, and none may add up to more: float32 ends there.
 _LEAST_DEGREE, _MOST_DEGREE = 1e-30, 1e30
-
-
-class Plan(NamedTuple):
-    """What is added up, and how rows are held in between."""
-
-    weights: tuple[float, ...]  # the last of them is not 0
-    self_weight: float
-    normalize: bool
-    whiten_every: int
-    self_loops: bool
-    state: str
-
-    def whitens(self, step: int) -> bool:
-        """Whether E_step is whitened."""
-        last = step == len(self.weights)
-        return self.whiten_every > 0 and (last or step % self.whiten_every == 0)
-
-    @property
-    def first_sum(self) -> int:
-        """The first step that adds to the result; one more than there are if none does."""
-        steps = len(self.weights)
-        for i, weight in enumerate((self.self_weight, *self.weights)):
-            if weight:
-                return i if i == steps and not self.whitens(i) else i + 1
-        return steps + 1
 
 
 def degrees(graph: Graph, self_loops: bool) -> F64:
@@ -82,10 +57,11 @@ def propagate(
     plan: Plan,
     memory: Memory,
     out: F32,
+    places: I64 | None,
     threads: int,
     moved: Callable[[int], object],
 ) -> None:
-    """Writes the weighted sum of E_0, E_1, ... into `out`."""
+    """Writes the weighted sum of E_0, E_1, ... into `out`, row i to `places[i]`, or to i."""
     kernels = _backend.pick("sparseproj", out)
     means = inverse_of(degree).astype(np.float32)
     source, unit, lift = first.held, first.unit, _TOP
@@ -112,6 +88,7 @@ def propagate(
             plan.normalize,
             added,
             threads,
+            places=places,
         )
         added = added or bool(weight or made)
         weight = 0.0 if target is None else next_weight
@@ -123,17 +100,24 @@ def propagate(
         moved(1)
     if weight:
         factor = weight if plan.normalize else weight * unit
-        _add_held(source, factor, plan.normalize, added, out, threads)
+        _add_held(source, factor, plan.normalize, added, out, places, threads)
 
 
 def _add_held(
-    held: Held, weight: float, normalize: bool, add: bool, out: F32, threads: int
+    held: Held,
+    weight: float,
+    normalize: bool,
+    add: bool,
+    out: F32,
+    places: I64 | None,
+    threads: int,
 ) -> None:
     for _, rows, floats in held.blocks(normalize=normalize, threads=threads):
         floats *= np.float32(weight)
+        there = rows if places is None else places[rows]
         if add:
-            floats += out[rows]
-        out[rows] = floats
+            floats += out[there]
+        out[there] = floats
 
 
 def averages(graph: Graph, known: Held, threads: int) -> F32:

@@ -73,6 +73,7 @@ class SparseprojKernels(Protocol):
         add: bool,
         threads: int,
         *,
+        places: I64 | None = None,
         isa: str = "",
     ) -> None: ...
     def widen(

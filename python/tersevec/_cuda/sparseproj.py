@@ -69,9 +69,13 @@ def propagate(
     add: bool,
     threads: int,
     *,
+    places: Array | None = None,
     isa: str = "",
 ) -> None:
-    """Rows of the graph times held rows: into `target`, and weighted into `out`."""
+    """Rows of the graph times held rows: into `target`, and weighted into `out`.
+
+    Row i of the graph is added to row `places[i]` of `out`, by default to row i.
+    """
     n, width = len(indptr) - 1, source.shape[1]
     if n == 0:
         return
@@ -81,9 +85,9 @@ def propagate(
     kept = (target, target_scales, np.int32(0), np.int64(0))
     if target is not None:
         kept = (target, target_scales, _kind(target), np.int64(target.shape[1]))
-    sums = (None, np.int64(0), np.int64(0))
+    sums = (None, np.int64(0), np.int64(0), places)
     if out is not None:
-        sums = (out, stride_of(out), np.int64(out.shape[1]))
+        sums = (out, stride_of(out), np.int64(out.shape[1]), places)
     flags = _SELF_LOOPS * self_loops | _NORMALIZE * normalize | _ADD * add
     weighed = (np.float32(held), np.float32(made), np.int32(flags))
     here = warps_for(n, 2 * width)

@@ -123,9 +123,13 @@ def propagate(
     add: bool,
     threads: int,
     *,
+    places: I64 | None = None,
     isa: str = "",
 ) -> None:
-    """Rows of the graph times held rows: into `target`, and weighted into `out`."""
+    """Rows of the graph times held rows: into `target`, and weighted into `out`.
+
+    Row i of the graph is added to row `places[i]` of `out`, by default to row i.
+    """
     factors = weights
     if source_scales is not None:
         factors = source_scales[indices] if weights is None else weights * source_scales[indices]
@@ -151,8 +155,9 @@ def propagate(
             for weight, floats in ((held, own), (made, sums))
             if weight != 0 and floats is not None
         ]
-        total = [out[part], *terms] if add else terms
-        out[part] = sum(total[1:], total[0]) if total else 0
+        there = part if places is None else places[part]
+        total = [out[there], *terms] if add else terms
+        out[there] = sum(total[1:], total[0]) if total else 0
 
 
 def project(
