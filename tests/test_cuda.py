@@ -253,7 +253,7 @@ def test_cuda_modules_compile_with_nvcc_without_spills(name, tmp_path):
     text = tmp_path / f"{name}.cu"
     text.write_text(source)
     code = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
-    command = ["nvcc", "-O3", "-fatbin", "-Xptxas", "-v", *options, *code]
+    command = ["nvcc", "-O3", "-fatbin", "--threads=0", "-Xptxas", "-v", *options, *code]
     run = subprocess.run([*command, text, "-o", tmp_path / "out"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "warning" not in run.stderr
