@@ -46,7 +46,9 @@ def degrees(graph: Graph, self_loops: bool) -> F64:
 
 def inverse_of(degree: F64) -> F64:
     """One divided by each degree, 0 for those that are 0."""
-    found: F64 = (degree > 0) / np.maximum(degree, _LEAST_DEGREE)
+    found: F64 = np.maximum(degree, _LEAST_DEGREE)
+    np.reciprocal(found, out=found)
+    found *= degree > 0
     return found
 
 
