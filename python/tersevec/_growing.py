@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
+
+from tersevec._cuda._device import holds, module_of
 
 
 class GrowingRows:
-    """Rows that are there, and room for more."""
+    """Rows that are there, and room for more, in the memory of the first ones."""
 
     def __init__(self, rows: npt.NDArray[Any]) -> None:
         self._storage, self._n = rows, len(rows)
 
     @property
     def rows(self) -> npt.NDArray[Any]:
-        """A read-only view of the rows that are there."""
+        """A view of the rows that are there, read-only where arrays can be."""
         view = self._storage[: self._n]
-        view.flags.writeable = False
+        if not holds(view):
+            view.flags.writeable = False
         return view
 
     def room(self, count: int) -> npt.NDArray[Any]:
@@ -26,7 +28,8 @@ class GrowingRows:
         needed = self._n + count
         if needed > len(self._storage):
             size = needed if self._n == 0 else max(needed, self._n + self._n // 2)
-            larger = np.empty((size, *self._storage.shape[1:]), self._storage.dtype)
+            empty = module_of(self._storage).empty
+            larger = empty((size, *self._storage.shape[1:]), self._storage.dtype)
             larger[: self._n] = self._storage[: self._n]
             self._storage = larger
         return self._storage[self._n : needed]

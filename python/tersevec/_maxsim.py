@@ -24,8 +24,7 @@ def maxsim(
         (bags + 1,). Or lists of arrays, one for each bag; or pairs ``(padded, lengths)`` with
         (bags, L, d) and (bags,); or an array (tokens, d) that is one bag. CuPy arrays too, for all
         arguments but offsets and lengths, which may lie in host memory; results are CuPy arrays.
-        In host memory documents may be a `PackedTokens`, which saves checking them, and is the way
-        to int8.
+        Documents may be a `PackedTokens`, which saves checking them, and is the way to int8.
     weights : floats, shape (query tokens,), optional
         What each query token's largest product counts, in the order of the tokens.
     threads : int, optional

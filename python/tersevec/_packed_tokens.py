@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tersevec import _backend, _check, _token_rows
+from tersevec._arrays import in_one_memory
+from tersevec._cuda._device import holds, module_of
 from tersevec._growing import GrowingRows
 from tersevec._kernels import F32, I32, ArrayIn, Tokens
 from tersevec._numpy.tokens import bfloat16_bits, widened
@@ -43,7 +45,9 @@ class PackedTokens(Flat):
 
     Notes
     -----
-    Bytes of a token: 4, 2 or 2 for each dimension; for int8 one, and 8.
+    Bytes of a token: 4, 2 or 2 for each dimension; for int8 one, and 8. `like` is an array in the
+    memory in which tokens shall lie: where that is CUDA memory, they are CuPy arrays, and so is
+    what they are compared with. Offsets lie in host memory.
 
     Examples
     --------
@@ -58,14 +62,14 @@ class PackedTokens(Flat):
 
     trusted = True
 
-    def __init__(self, dtype: str, dim: int) -> None:
+    def __init__(self, dtype: str, dim: int, like: ArrayIn = None) -> None:
         """No bags yet; `append` adds some."""
-        self.dtype = dtype
-        empty = np.empty((0, dim), PACKED_TYPES[dtype])
+        self.dtype, xp = dtype, module_of(like)
+        empty = xp.empty((0, dim), PACKED_TYPES[dtype])
         self._rows_of = {"tokens": GrowingRows(empty)}
         if dtype == "int8":
-            self._rows_of["scales"] = GrowingRows(np.empty(0, np.float32))
-            self._rows_of["sums"] = GrowingRows(np.empty(0, np.int32))
+            self._rows_of["scales"] = GrowingRows(xp.empty(0, np.float32))
+            self._rows_of["sums"] = GrowingRows(xp.empty(0, np.int32))
         self._ends = GrowingRows(np.zeros(1, np.int64))
         super().__init__("documents", empty, self._ends.rows)
         self._show()
@@ -93,7 +97,9 @@ class PackedTokens(Flat):
         The arguments and errors are those of `maxsim_pack`; where one is refused, nothing changes.
         Searches that run in other threads meanwhile see the bags that were there when they began.
         """
-        bags = ragged("documents", documents, offsets, lengths=lengths, scales=scales, dim=self.dim)
+        given = {"lengths": lengths, "scales": scales, "dim": self.dim}
+        bags = ragged("documents", documents, offsets, device=holds(self._tokens), **given)
+        in_one_memory(documents=bags.memory, tokens=self._tokens)
         _check.rows_within_limit("documents", len(self) + len(bags))
         room = {name: growing.room(bags.n_tokens) for name, growing in self._rows_of.items()}
         for chunk in bags.chunks(_AT_ONCE):
@@ -152,7 +158,7 @@ def _packed(bags: Ragged, chunk: Bags, dtype: str, first: int) -> tuple[Any, ...
     if dtype == "int8":
         if chunk.tokens.dtype == np.int8:
             return chunk.tokens, chunk.scales, chunk.tokens.sum(axis=1, dtype=np.int32)
-        return _backend.pick("maxsim").pack_int8(chunk.tokens)
+        return _backend.pick("maxsim", chunk.tokens).pack_int8(chunk.tokens)
     wide = widened(chunk.tokens, chunk.scales)
     if dtype == "bfloat16":
         return (bfloat16_bits(wide),)
@@ -182,6 +188,7 @@ def maxsim_pack(
     documents : bags of tokens
         Pair ``(tokens, offsets)``, list of arrays, pair ``(padded tokens, lengths)``, or one array
         (tokens, d) with `offsets`: float16, bfloat16, float32, float64, or int8 with `scales`.
+        CuPy arrays are packed where they are.
     offsets, lengths, scales : arrays, optional
         As in `FixedDimensionalEncoder.encode_documents`.
     dtype : {"float32", "float16", "bfloat16", "int8"}, default "float32"
@@ -208,7 +215,7 @@ def maxsim_pack(
     """
     if dtype not in PACKED_TYPES:
         raise ValueError(f"dtype: expected one of {', '.join(PACKED_TYPES)}, got {dtype!r}")
-    bags = ragged("documents", documents, offsets, lengths=lengths, scales=scales)
-    packed = PackedTokens(dtype, bags.dim)
+    bags = ragged("documents", documents, offsets, lengths=lengths, scales=scales, device=True)
+    packed = PackedTokens(dtype, bags.dim, bags.memory)
     packed.append(bags)
     return packed

@@ -144,9 +144,11 @@ class Flat(Ragged):
         if not self.readable:
             return super().picked(ids)
         tokens = _token_rows.layout(self._tokens)
-        if holds(tokens):
+        if self.trusted:
+            pass
+        elif holds(tokens):
             self._refuse_bad_bags(tokens, on_host(ids))
-        elif not self.trusted:
+        else:
             for i in ids.tolist():
                 first = int(self.offsets[i])
                 self._refuse_bad_numbers(tokens[first : self.offsets[i + 1]], first)
