@@ -92,6 +92,12 @@ def test_the_order_of_the_lines_changes_nothing(tmp_path, capsys, rng):
     assert outcomes[0] == outcomes[1]
 
 
+def test_the_order_of_the_work_changes_nothing(tmp_path, capsys):
+    path = write(tmp_path / "edges.txt", "a b\nb c\nc d\nb d\n")
+    plain, ordered = (embed(path, capsys, *options)[2] for options in ((), ("--order", "degree")))
+    np.testing.assert_array_equal(ordered, plain)
+
+
 def test_options_reach_fastrp(tmp_path, capsys):
     path = write(tmp_path / "edges.txt", "a b\nb c\nc d\n")
     np.save(tmp_path / "features.npy", np.eye(4, dtype=np.float32))

@@ -82,6 +82,7 @@ def _embed(found: NamedGraph, arguments: Namespace, path: Path) -> npt.NDArray[A
             found.graph,
             features,
             ids=found.ids,
+            order=arguments.order,
             out=memory,
             threads=threads,
             progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,

@@ -141,6 +141,11 @@ def _add_parameters(parser: ArgumentParser) -> None:
         help="how rows are held between steps (default: %(default)s)",
     )
     add(
+        "--order",
+        choices=("degree",),
+        help="go through hubs first: faster where there are many steps, and the same rows",
+    )
+    add(
         "--dtype",
         choices=("float16", "float32", "float64"),
         default="float32",
