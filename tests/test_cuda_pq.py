@@ -56,6 +56,17 @@ def test_cuda_arrays_are_searched_by_product_codes(cupy, rng, monkeypatch, metri
     radius = float(np.median(pq.distances(queries, host_base)))
     expected = pq.range(queries, host_base, radius, mask=mask, **selection)
     assert_equal(here(pq.range(q, base, radius, **there)), expected)
+    asked, hosts = codes[:9], host_codes[:9]
+    given, mine = ({"mask": array[0]} for array in (cupy.asarray(mask), mask))
+    for where, host in ((codes, host_codes), (base, host_base)):
+        expected = pq.symmetric_topk(hosts, host, 7, **mine)
+        assert_equal(here(pq.symmetric_topk(asked, where, 7, **given)), expected)
+        radius = float(np.median(expected.values))
+        expected = pq.symmetric_range(hosts, host, radius, **mine)
+        assert_equal(here(pq.symmetric_range(asked, where, radius, **given)), expected)
+        assert_equal(here(pq.self_join(where, radius)), pq.self_join(host, radius))
+    words = "q_codes: lies in host memory, and codes in CUDA memory"
+    refused(lambda: pq.symmetric_topk(hosts, base, 1), TypeError, words)
     assert_equal(here((pq.distances(q, base),)), (pq.distances(queries, host_base),))
     assert_equal(here((pq.lookup_tables(q),)), (pq.lookup_tables(queries),))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tersevec import _backend, _check, _progress, _threads
+from tersevec import _arrays, _backend, _check, _progress, _threads
+from tersevec._cuda._device import module_of
 from tersevec._kernels import F32, I64, U8, ArrayIn
 from tersevec._numpy.pqscan_codes import block_shape
 from tersevec._product import ProductBase
@@ -71,13 +72,12 @@ class SymmetricSearch(ProductBase):
         TopK(values=array([[1., 5.]], dtype=float32), indices=array([[1, 0]]))
         """
         base, n = self._searchable(codes)
-        wanted = _check.codes("q_codes", q_codes, self.code_size)
+        wanted, allowed = self._wanted(q_codes, mask, base, n)
         k = _check.positive("k", k)
-        allowed = _check.mask("mask", mask, n, len(wanted))
         count = _threads.resolve(threads)
-        values, indices = _backend.pick("pqscan").symmetric_topk(
-            self._pairs(count), wanted, base, n, k, allowed, count
-        )
+        pairs = _arrays.like(base, self._pairs(count))
+        scan = _backend.pick("pqscan", base).symmetric_topk
+        values, indices = scan(pairs, wanted, base, n, k, allowed, count)
         return TopK(self._unsigned(values), indices)
 
     def symmetric_range(
@@ -103,14 +103,19 @@ class SymmetricSearch(ProductBase):
         array([1])
         """
         base, n = self._searchable(codes)
-        wanted = _check.codes("q_codes", q_codes, self.code_size)
+        wanted, allowed = self._wanted(q_codes, mask, base, n)
         limit = self._limit(radius)
-        allowed = _check.mask("mask", mask, n, len(wanted))
         count = _threads.resolve(threads)
-        found = _backend.pick("pqscan").symmetric_range(
-            self._pairs(count), wanted, base, n, limit, allowed, count
-        )
-        return self._hits([found])
+        pairs = _arrays.like(base, self._pairs(count))
+        scan = _backend.pick("pqscan", base).symmetric_range
+        return self._hits([scan(pairs, wanted, base, n, limit, allowed, count)])
+
+    def _wanted(self, q_codes: ArrayIn, mask: ArrayIn, base: U8, n: int) -> tuple[U8, U8 | None]:
+        """The codes that are searched for, and what may be found, checked."""
+        wanted = _check.codes("q_codes", q_codes, self.code_size, device=True)
+        allowed = _check.mask("mask", mask, n, len(wanted), device=True)
+        _arrays.in_one_memory(q_codes=wanted, codes=base, mask=allowed)
+        return wanted, allowed
 
     def self_join(
         self,
@@ -163,12 +168,12 @@ class SymmetricSearch(ProductBase):
         base, n = self._searchable(codes)
         limit = self._limit(radius)
         count = _threads.resolve(threads)
-        pairs, kernels = self._pairs(count), _backend.pick("pqscan")
+        pairs, kernels = _arrays.like(base, self._pairs(count)), _backend.pick("pqscan", base)
         parts = []
         with _progress.bar(progress, n, "self-join", "code") as joined:
             for start in range(0, n, _ROWS):
                 rows = self._rows(base, start, min(n, start + _ROWS))
-                behind = np.array([[start, n]], np.int64)
+                behind = _arrays.beside(base, np.array([[start, n]], np.int64))
                 found = kernels.symmetric_range(
                     pairs, rows, base, n, limit, None, count, segments=behind
                 )
@@ -182,14 +187,15 @@ class SymmetricSearch(ProductBase):
             return base[start:stop]
         m = len(self._codebooks)
         blocks = base[start // block_shape(m, self._bits)[0] :]
-        return _backend.pick("pqscan").unpack(blocks, stop - start, m, self._bits)
+        return _backend.pick("pqscan", base).unpack(blocks, stop - start, m, self._bits)
 
 
 def _later(found: tuple[I64, I64, F32], start: int) -> tuple[I64, I64, F32]:
     """The hits of rows start, start + 1, ... that are rows behind them."""
     offsets, indices, values = found
-    rows = np.repeat(np.arange(start, start + len(offsets) - 1), np.diff(offsets))
+    xp = module_of(offsets)
+    rows = np.searchsorted(offsets, xp.arange(len(indices)), side="right") + (start - 1)
     kept = indices > rows
-    before = np.zeros(len(kept) + 1, np.int64)
-    np.cumsum(kept, out=before[1:])
+    before = xp.zeros(len(kept) + 1, np.int64)
+    before[1:] = np.cumsum(kept)
     return before[offsets], indices[kept], values[kept]
