@@ -20,8 +20,10 @@ public:
     template <class Index>
     void add(const Graph& graph, std::int64_t row, const std::int64_t* starts) noexcept {
         const auto* features = static_cast<const Index*>(graph.indices);
+        const std::int64_t last = graph.start(graph.n) - 1, end_of_row = graph.start(row + 1);
         std::int64_t noted = 0;
-        for (std::int64_t entry = graph.start(row); entry < graph.start(row + 1); ++entry) {
+        for (std::int64_t entry = graph.start(row); entry < end_of_row; ++entry) {
+            __builtin_prefetch(starts + features[std::min(entry + entries_ahead, last)]);
             std::int64_t i = starts[features[entry]];
             const std::int64_t end = starts[features[entry] + 1];
             const float number = graph.weights == nullptr ? 1.0f : graph.weights[entry];
@@ -48,7 +50,7 @@ public:
     }
 
 private:
-    static constexpr std::int64_t most_noted = 256;
+    static constexpr std::int64_t most_noted = 256, entries_ahead = 16;
 
     void flush(std::int64_t noted) noexcept {
         for (std::int64_t i = 0; i < noted; ++i) {
