@@ -8,6 +8,7 @@ kernels.
 
 from __future__ import annotations
 
+import collections
 import functools
 import importlib
 import os
@@ -33,6 +34,7 @@ with warnings.catch_warnings():  # without the extension the twins are tested, a
     from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
 CI = bool(os.environ.get("CI"))
+DEVICE_CASES = 64  # of a test that the CPU runs on the path `cuda`
 SEED = int(os.environ.get("TERSEVEC_TEST_SEED", "0" if CI else secrets.randbelow(2**32)))
 
 hypothesis.settings.register_profile(
@@ -107,6 +109,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if family in CUDA_FAMILIES and getattr(module, "ON_DEVICES", True):
         paths += ["cuda", pytest.param("gpu", marks=pytest.mark.gpu)]
     metafunc.parametrize("path", paths, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test's cases, the CPU runs some as device code, which is slow; a GPU runs all.
+
+    Which ones follows from TERSEVEC_TEST_SEED.
+    """
+    seed = os.environ.get("TERSEVEC_TEST_SEED", "0")
+    cases = collections.defaultdict(list)
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("path") == "cuda":
+            cases[item.nodeid.partition("[")[0]].append(item)
+    left_out = set()
+    for same in cases.values():
+        same.sort(key=lambda item: zlib.crc32(f"{seed} {item.nodeid}".encode()))
+        left_out.update(same[DEVICE_CASES:])
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ inline void open_warp(std::size_t first) {
             continue;
         }
         const std::uint32_t mask = lane.mask;
+        const bool posts_count = lane.waits != Wait::syncwarp;
         std::uint64_t posts[warp_size];
         for (int j = 0; j < warp_size; ++j) {
             posts[j] =
@@ -117,7 +118,9 @@ inline void open_warp(std::size_t first) {
         for (int j = 0; j < warp_size; ++j) {
             if (mask >> j & 1) {
                 Lane& other = fibers[first + j]->lane;
-                std::memcpy(other.received, posts, sizeof posts);
+                if (posts_count) {
+                    std::memcpy(other.received, posts, sizeof posts);
+                }
                 other.waits = Wait::nothing;
             }
         }
@@ -126,22 +129,25 @@ inline void open_warp(std::size_t first) {
 
 /// Runs each lane of a warp that can go on until it waits; false if none can.
 inline bool run_warp(std::size_t first) {
-    int order[warp_size];
-    for (int i = 0; i < warp_size; ++i) {
-        order[i] = block.launch.schedule == Schedule::reverse ? warp_size - 1 - i : i;
-    }
-    if (block.launch.schedule == Schedule::random) {
-        std::shuffle(order, order + warp_size, dice);
+    // Lane start + i * step, modulo the warp's size, comes i-th.
+    unsigned start = 0, step = 1;
+    if (block.launch.schedule == Schedule::reverse) {
+        start = step = warp_size - 1;
+    } else if (block.launch.schedule == Schedule::random) {
+        const std::uint64_t thrown = dice();
+        start = thrown % warp_size, step = thrown / warp_size | 1;
     }
     bool ran = false;
-    for (const int i : order) {
-        Fiber& fiber = *fibers[first + static_cast<std::size_t>(i)];
+    for (unsigned i = 0; i < warp_size; ++i) {
+        Fiber& fiber = *fibers[first + (start + i * step) % warp_size];
         if (fiber.lane.waits == Wait::nothing) {
             resume(fiber);
             ran = true;
         }
     }
-    open_warp(first);
+    if (ran) {
+        open_warp(first);
+    }
     return ran;
 }
 
