@@ -65,7 +65,7 @@ readme() {
 
 test_command() {
     environment test
-    readme "pip install '.[test]' && pytest"
+    PYTEST_ADDOPTS="-n auto" readme "pip install '.[test]' && pytest"
     python -c 'import sys, tersevec; print("tested:", tersevec.__file__); sys.exit(not tersevec.__file__.startswith(sys.prefix))'
     deactivate
 }
@@ -114,7 +114,7 @@ pure_install() {
     TERSEVEC_PURE=1 CC=/bin/false CXX=/bin/false pip install -q '.[test]'
     (cd "$work" && python -m tersevec info && python -m tersevec demo) | tee "$work/pure.txt"
     grep -q 'name: numpy' "$work/pure.txt" || { echo 'the NumPy backend does not answer'; return 1; }
-    TERSEVEC_BACKEND=numpy pytest -q -rfE -k 'not cuda' # device code ran above, without it too
+    TERSEVEC_BACKEND=numpy pytest -q -rfE -n auto -k 'not cuda' # device code ran above, without it too
     deactivate
 }
 

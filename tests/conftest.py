@@ -34,8 +34,9 @@ with warnings.catch_warnings():  # without the extension the twins are tested, a
     from tersevec._numpy import fde, hamming, maxsim, pqencode, pqscan, sparseproj, symdist
 
 CI = bool(os.environ.get("CI"))
-DEVICE_CASES = 64  # of a test that the CPU runs on the path `cuda`
 SEED = int(os.environ.get("TERSEVEC_TEST_SEED", "0" if CI else secrets.randbelow(2**32)))
+os.environ["TERSEVEC_TEST_SEED"] = str(SEED)  # for the processes of `pytest -n`
+DEVICE_CASES = 64  # of a test that the CPU runs on the path `cuda`
 
 hypothesis.settings.register_profile(
     "tersevec",
@@ -114,9 +115,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test's cases, the CPU runs some as device code, which is slow; a GPU runs all.
 
-    Which ones follows from TERSEVEC_TEST_SEED.
+    Which ones follows from the seed.
     """
-    seed = os.environ.get("TERSEVEC_TEST_SEED", "0")
     cases = collections.defaultdict(list)
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
@@ -124,7 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             cases[item.nodeid.partition("[")[0]].append(item)
     left_out = set()
     for same in cases.values():
-        same.sort(key=lambda item: zlib.crc32(f"{seed} {item.nodeid}".encode()))
+        same.sort(key=lambda item: zlib.crc32(f"{SEED} {item.nodeid}".encode()))
         left_out.update(same[DEVICE_CASES:])
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
@@ -155,8 +155,13 @@ def _device_path(name: str, request: pytest.FixtureRequest, monkeypatch: Any) ->
 
 @pytest.fixture(scope="session")
 def host_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where device code compiled for the CPU is kept until the tests end."""
-    return tmp_path_factory.mktemp("host-executor")
+    """Where device code compiled for the CPU is kept until the tests of all processes end."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "host-executor"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

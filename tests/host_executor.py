@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -49,11 +50,12 @@ def compiled(source: str, folder: Path, name: str, *flags: str) -> Path:
     """A library of the module's kernels; a name that is taken is not compiled again."""
     library = folder / f"{name}.so"
     if not library.exists():
-        text = folder / f"{name}.cpp"
+        own = f"{name}-{os.getpid()}"  # another process may compile it too
+        text = folder / f"{own}.cpp"
         exports = "".join(f"TERSEVEC_EXPORT({kernel});\n" for kernel in kernels_of(source))
         text.write_text(f"{source}\n{exports}")
         command = ["g++", *_FLAGS, *flags, "-include", str(HERE / "executor.h"), str(text)]
-        built = folder / f"{name}.part"
+        built = folder / f"{own}.part"
         done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True)
         if done.returncode != 0:
             raise ExecutorError(f"{name}: {done.stderr[:3000]}")
