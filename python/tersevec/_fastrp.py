@@ -194,10 +194,11 @@ class FastRP(Estimator):
         n_nodes : int, optional
             Nodes of an edge index; by default as many as its largest number says.
         order : "degree" or array of integers, shape (n_nodes,), optional
-            The order in which nodes are gone through and held: hubs first, or each node once, such
-            as ``scipy.sparse.csgraph.reverse_cuthill_mckee`` finds. Steps are faster where
-            neighbours lie close, which many steps repay; the result stays in its own order, to the
-            byte but with `whiten_every`.
+            The order in which nodes are gone through and held: hubs first, or each node once.
+            Steps may be faster where neighbours lie close, as
+            ``scipy.sparse.csgraph.reverse_cuthill_mckee`` puts them, if there are many steps;
+            hubs first helps little. The result stays in its own order, to the byte but with
+            `whiten_every`.
         out : ndarray or numpy.memmap, shape (n_nodes, n_components), optional
             Where the result goes.
         threads : int, optional

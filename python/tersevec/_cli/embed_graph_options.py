@@ -143,7 +143,7 @@ def _add_parameters(parser: ArgumentParser) -> None:
     add(
         "--order",
         choices=("degree",),
-        help="go through hubs first: faster where there are many steps, and the same rows",
+        help="go through hubs first, which may be faster if there are many steps; the same rows",
     )
     add(
         "--dtype",
