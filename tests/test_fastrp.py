@@ -371,7 +371,7 @@ def run(adjacency=A, *arguments, n_components=4, **parameters):
         (lambda: run(ids=[0.5, 1]), TypeError, "ids"),
         (lambda: run(order="random"), ValueError, "order: .*random"),
         (lambda: run(order=[0.5, 1]), TypeError, "order"),
-        (lambda: run(order=[0]), ValueError, "order: .*2 nodes"),
+        (lambda: run(order=[0]), ValueError, r"order: .*\(2,\)"),
         (lambda: run(order=[1, 1]), ValueError, "order: .*no 0"),
         (lambda: run(order=[0, 2]), ValueError, "order: .*no 1"),
         (lambda: run(threads=0), ValueError, "threads"),

@@ -21,15 +21,24 @@ def node_ids(ids: ArrayIn, graph: Graph) -> I64:
     if ids is None:
         places: I64 = xp.arange(n, dtype=np.int64)
         return places
-    numbers = view("ids", ids, device=holds(graph.indptr))
-    in_one_memory(ids=numbers, adjacency=graph.indptr)
-    if numbers.dtype.kind not in "iu" or numbers.dtype == np.uint64:
-        raise TypeError(f"ids: expected integers that int64 holds, got {describe(numbers)}")
-    if numbers.shape != (n,):
-        raise ValueError(f"ids: expected shape ({n},), one for each node, got {describe(numbers)}")
-    found: I64 = xp.ascontiguousarray(numbers, np.int64)
+    found = numbers_of_nodes("ids", ids, graph)
     if len(np.unique(found)) != n:
         raise ValueError("ids: expected a different one for each node")
+    return found
+
+
+def numbers_of_nodes(name: str, x: ArrayIn, graph: Graph) -> I64:
+    """An integer for each node, in the graph's memory."""
+    n, there = graph.n_nodes, graph.indptr
+    numbers = view(name, x, device=holds(there))
+    in_one_memory(**{name: numbers, "adjacency": there})
+    if numbers.dtype.kind not in "iu" or numbers.dtype == np.uint64:
+        raise TypeError(f"{name}: expected integers that int64 holds, got {describe(numbers)}")
+    if numbers.shape != (n,):
+        raise ValueError(
+            f"{name}: expected shape ({n},), one for each node, got {describe(numbers)}"
+        )
+    found: I64 = module_of(there).ascontiguousarray(numbers, np.int64)
     return found
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tersevec._arrays import describe, in_one_memory, view
-from tersevec._cuda._device import holds, module_of
-from tersevec._fastrp_input import owners
+from tersevec._cuda._device import module_of
+from tersevec._fastrp_input import numbers_of_nodes, owners
 from tersevec._graph_input import Graph
 from tersevec._types import I64, ArrayIn
 
@@ -15,21 +14,14 @@ def node_order(order: ArrayIn, graph: Graph) -> I64 | None:
     """The node at each place, in the graph's memory; None for the graph's own order."""
     if order is None:
         return None
-    n, xp, lies = graph.n_nodes, module_of(graph.indptr), holds(graph.indptr)
     if isinstance(order, str):
         if order != "degree":
             raise ValueError(f'order: expected "degree" or each node once, got {order!r}')
         by_degree: I64 = np.argsort(-np.diff(graph.indptr), kind="stable")
         return by_degree
-    numbers = view("order", order, device=lies)
-    in_one_memory(order=numbers, adjacency=graph.indptr)
-    if numbers.dtype.kind not in "iu" or numbers.dtype == np.uint64:
-        raise TypeError(f"order: expected integers that int64 holds, got {describe(numbers)}")
-    if numbers.shape != (n,):
-        raise ValueError(f"order: expected each of {n} nodes once, got {describe(numbers)}")
-    found: I64 = xp.ascontiguousarray(numbers, np.int64)
-    seen = xp.zeros(n, bool)
-    seen[found[(found >= 0) & (found < n)]] = True
+    found = numbers_of_nodes("order", order, graph)
+    seen = module_of(found).zeros(len(found), bool)
+    seen[found[(found >= 0) & (found < len(found))]] = True
     if not seen.all():
         raise ValueError(f"order: expected each node once, got no {int(seen.argmin())}")
     return found
