@@ -22,6 +22,7 @@ PACKED_TYPES: dict[str, type[np.generic]] = {
     "int8": np.int8,
 }
 _AT_ONCE = 4 << 20  # bytes as float32
+_DEVICE_AT_ONCE = 256 << 20  # the same on a GPU, which is waited for each time
 
 
 class PackedTokens(Flat):
@@ -102,7 +103,7 @@ class PackedTokens(Flat):
         in_one_memory(documents=bags.memory, tokens=self._tokens)
         _check.rows_within_limit("documents", len(self) + len(bags))
         room = {name: growing.room(bags.n_tokens) for name, growing in self._rows_of.items()}
-        for chunk in bags.chunks(_AT_ONCE):
+        for chunk in bags.chunks(_DEVICE_AT_ONCE if holds(self._tokens) else _AT_ONCE):
             first = int(bags.offsets[chunk.start])
             packed = _packed(bags, chunk, self.dtype, first)
             for name, rows in zip(("tokens", "scales", "sums"), packed, strict=False):

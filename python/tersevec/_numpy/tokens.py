@@ -19,7 +19,7 @@ def widened(tokens: Tokens, scales: F32 | None = None) -> F32:
 def bfloat16_bits(x: F32) -> Tokens:
     """Finite float32 numbers rounded to bfloat16, nearest, ties to even: uint16 of the same shape.
 
-    Rows are contiguous.
+    `x` is contiguous.
 
     >>> [f"{bits:#x}" for bits in bfloat16_bits(np.float32([1, -2, 1 + 2**-8, 1 + 3 * 2**-8]))]
     ['0x3f80', '0xc000', '0x3f80', '0x3f82']
