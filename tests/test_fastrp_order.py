@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -50,6 +53,18 @@ def test_results_that_are_held_keep_their_memory_and_others_give_it_back(rng):
     assert again.ctypes.data == address or not _recycled.KEEPS
     np.testing.assert_array_equal(again, expected)
     np.testing.assert_array_equal(FastRP(128, random_state=1).fit_transform(a), other)
+
+
+def test_no_two_threads_get_the_same_block():
+    def fill(number):
+        for _ in range(200):
+            memory = _recycled.recycled(1 << 16)
+            memory[:] = number
+            time.sleep(0)
+            assert (memory == number).all()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(fill, range(4))) == [None] * 4
 
 
 @pytest.mark.skipif(not _recycled.KEEPS, reason="blocks are not kept on this system")

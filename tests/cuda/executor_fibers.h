@@ -109,7 +109,7 @@ inline void open_warp(std::size_t first) {
             continue;
         }
         const std::uint32_t mask = lane.mask;
-        const bool posts_count = lane.waits != Wait::syncwarp;
+        const bool exchanges = lane.waits != Wait::syncwarp;
         std::uint64_t posts[warp_size];
         for (int j = 0; j < warp_size; ++j) {
             posts[j] =
@@ -118,7 +118,7 @@ inline void open_warp(std::size_t first) {
         for (int j = 0; j < warp_size; ++j) {
             if (mask >> j & 1) {
                 Lane& other = fibers[first + j]->lane;
-                if (posts_count) {
+                if (exchanges) {
                     std::memcpy(other.received, posts, sizeof posts);
                 }
                 other.waits = Wait::nothing;
