@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from bags import bag, offsets_of
 from cases import refused
-from tersevec._ragged_in import ragged
+from tersevec._ragged_in import plain_bag, ragged
 from tersevec.muvera import FixedDimensionalEncoder, maxsim, maxsim_pack, maxsim_topk
 
 D = 6
@@ -91,6 +93,47 @@ def test_an_array_alone_is_one_bag_and_so_is_a_list_of_rows():
         assert batch.offsets.tolist() == [0, len(TOKENS)]
     assert len(ragged("tokens", [], dim=D)) == 0
     assert len(ragged("tokens", (np.empty((0, D)), [0]))) == 0
+
+
+def test_a_plain_bag_is_taken_as_it_is_and_nothing_else_is():
+    tokens, ends = TOKENS, np.array([0, len(TOKENS)])
+    for offsets in (None, ends):
+        found = plain_bag(tokens, offsets, D)
+        assert found.tokens is tokens
+        assert (found.start, found.stop, found.scales) == (0, 1, None)
+        assert found.offsets.tolist() == [0, len(tokens)]
+    bad = tokens.copy()
+    bad[4, 2] = np.nan
+    for other, offsets, dim in (
+        (tokens, ends, D + 1),
+        (tokens, ends + 1, D),
+        (tokens, OFFSETS, D),
+        (tokens, ends.astype(np.int32), D),
+        (tokens, ends.tolist(), D),
+        (tokens[::2], None, D),
+        (tokens.astype(np.float64), None, D),
+        (tokens.astype(">f4"), None, D),
+        (tokens.tolist(), None, D),
+        (tokens[0], None, D),
+        (bad, None, D),
+    ):
+        assert plain_bag(other, offsets, dim) is None
+
+
+@pytest.mark.parametrize("of", ["queries", "documents"])
+def test_one_bag_alone_is_encoded_as_in_a_batch_and_refused_alike(backend, of):
+    encode = getattr(FixedDimensionalEncoder(D, num_repetitions=2), f"encode_{of}")
+    expected = encode([TOKENS, TOKENS])[:1]
+    np.testing.assert_array_equal(encode(TOKENS), expected)
+    np.testing.assert_array_equal(encode(TOKENS, np.array([0, len(TOKENS)])), expected)
+    bad = TOKENS.copy()
+    bad[4, 2] = np.inf
+    for arguments, words in (
+        ((bad,), "tokens: row 4 holds an infinity"),
+        ((TOKENS[:, :5].copy(),), "tokens: expected tokens of 6 dimensions"),
+        ((TOKENS, np.array([0, 3])), "offsets: expected the last one to be the number of tokens"),
+    ):
+        refused(partial(encode, *arguments), ValueError, words)
 
 
 def test_tokens_in_the_kernels_types_are_not_copied():

@@ -83,7 +83,7 @@ def like(array: Any, constant: Any) -> Any:
 
 def beside(array: Any, x: npt.NDArray[Any]) -> Any:
     """`x` in the memory in which `array` lies."""
-    return _device.module_of(array).asarray(x)
+    return _device.current().xp.asarray(x) if _device.holds(array) else x
 
 
 def on_host(x: Any) -> npt.NDArray[Any]:

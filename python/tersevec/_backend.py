@@ -228,11 +228,12 @@ def pick(family: Family, *arrays: Any) -> Kernels:
 def _kernels(family: Family, on_device: bool) -> Any:
     if on_device:
         return importlib.import_module(f"tersevec._cuda.{family}")
-    if _current.name == "cuda" and family in CUDA_FAMILIES:
+    name, extension = _current.name, native()[0]
+    if name == "cuda" and family in CUDA_FAMILIES:
         return _hosted(family)
-    if _current.name == "numpy" or native()[0] is None:
+    if name == "numpy" or extension is None:
         return _TWINS[family]
-    return getattr(native()[0], family)
+    return getattr(extension, family)
 
 
 @functools.cache
@@ -245,6 +246,7 @@ def first_beyond(x: F32, limit: float) -> int:
     if _device.holds(x):  # the host waits for it
         bad = ~(abs(x) <= np.float32(limit)).all(axis=1)
         return int(bad.argmax()) if bool(bad.any()) else -1
-    if _current.name != "numpy" and native()[0] is not None:
-        return cast("int", native()[0].first_beyond(x, limit))
-    return _numpy_checks.first_beyond(x, limit)
+    extension = native()[0]
+    if _current.name == "numpy" or extension is None:
+        return _numpy_checks.first_beyond(x, limit)
+    return cast("int", extension.first_beyond(x, limit))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import numpy as np
 
 from tersevec import _arrays, _check, _token_rows
@@ -10,6 +12,18 @@ from tersevec._fde_matrices import PROJECTIONS, STREAMS, Matrices, Shape, draw
 from tersevec._kernels import F32, ArrayIn
 
 _MOST_BITS = 30
+
+# All that matrices depend on.
+_key = attrgetter(
+    "dimension",
+    "num_repetitions",
+    "num_simhash_projections",
+    "projection_dimension",
+    "projection_type",
+    "final_projection_dimension",
+    "seed",
+    "random_streams",
+)
 
 
 class FdeBase(Estimator):
@@ -73,27 +87,14 @@ class FdeBase(Estimator):
 
     def _ready(self) -> tuple[Shape, Matrices]:
         """The checked parameters and their matrices, drawn once."""
-        if self._drawn is None or self._drawn[0] != self._key():
+        if self._drawn is None or self._drawn[0] != _key(self):
             shape = self._check_parameters()
-            self._drawn = self._key(), shape, draw(shape)
+            self._drawn = _key(self), shape, draw(shape)
         return self._drawn[1:]
-
-    def _key(self) -> tuple[object, ...]:
-        """All that matrices depend on."""
-        return (
-            self.dimension,
-            self.num_repetitions,
-            self.num_simhash_projections,
-            self.projection_dimension,
-            self.projection_type,
-            self.final_projection_dimension,
-            self.seed,
-            self.random_streams,
-        )
 
     def _restore(self, matrices: Matrices) -> None:
         """Use these matrices, which are those of the parameters, as another machine drew them."""
-        self._drawn = self._key(), self._check_parameters(), matrices
+        self._drawn = _key(self), self._check_parameters(), matrices
 
     @property
     def output_dimension(self) -> int:

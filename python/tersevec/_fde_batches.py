@@ -9,14 +9,15 @@ import numpy.typing as npt
 
 from tersevec import _backend, _threads
 from tersevec._arrays import like
-from tersevec._cuda._device import holds, module_of
+from tersevec._cuda._device import constant, holds, module_of
 from tersevec._fde_base import FdeBase
+from tersevec._fde_matrices import Matrices
 from tersevec._fde_out import given_back, results
 from tersevec._kernels import F32, ArrayIn
 from tersevec._numpy.tokens import widened
 from tersevec._progress import bar
 from tersevec._ragged import Bags, Ragged
-from tersevec._ragged_in import ragged
+from tersevec._ragged_in import plain_bag, ragged
 from tersevec._results import ScaledInt8
 
 _TOKEN_BYTES = 4 << 20  # of tokens as float32, for each thread, that a kernel gets at once
@@ -50,6 +51,8 @@ class FdeBatches(FdeBase):
         """Write the encodings of some bags."""
         shape, matrices = self._ready()
         tokens, scales = bags.tokens, bags.scales
+        if holds(tokens):
+            matrices = Matrices._make(map(constant, matrices))
         center = self._center(shape.d)
         if center is not None:
             tokens, scales = widened(tokens, scales) - like(tokens, center), None
@@ -57,15 +60,15 @@ class FdeBatches(FdeBase):
             tokens,
             scales,
             bags.offsets,
-            like(tokens, matrices.hashes),
-            like(tokens, matrices.projections),
+            matrices.hashes,
+            matrices.projections,
             shape.n_repetitions,
             shape.n_bits,
             shape.n_dims,
             documents,
             documents and bool(self.fill_empty_partitions),
-            like(tokens, matrices.buckets),
-            like(tokens, matrices.signs),
+            matrices.buckets,
+            matrices.signs,
             out,
             out_scales,
             threads,
@@ -83,7 +86,14 @@ class FdeBatches(FdeBase):
         threads: int | None,
         progress: bool,
     ) -> npt.NDArray[Any] | ScaledInt8:
-        count, width = _threads.resolve(threads), self._ready()[0].width
+        count, shape = _threads.resolve(threads), self._ready()[0]
+        width = shape.width
+        if out is None and lengths is None and scales is None and dtype == "float32":
+            bag = plain_bag(tokens, offsets, shape.d)
+            if bag is not None:
+                row = np.empty((1, width), np.float32)
+                self._encode(bag, documents, row, None, count)
+                return row
         bags = self._bags(tokens, offsets, lengths, scales, device=True)
         rows, row_scales = results(out, dtype, (len(bags), width), bags.memory)
         with bar(progress, len(bags), "encode", "document") as encoded:

@@ -26,10 +26,10 @@ def results(
         wanted = np.dtype(object)
     if wanted not in _DTYPES:
         raise ValueError(f"dtype: expected one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
+    scaled = wanted.char == "b"
     if out is None:
-        scales = xp.empty(shape[:1], np.float32) if wanted == np.int8 else None
-        return xp.empty(shape, wanted), scales
-    if wanted == np.int8:
+        return xp.empty(shape, wanted), xp.empty(shape[:1], np.float32) if scaled else None
+    if scaled:
         if not isinstance(out, tuple) or len(out) != 2:
             raise TypeError(
                 "out: expected a pair of int8 rows and float32 scales with dtype='int8', got "
@@ -46,13 +46,19 @@ def _writable(
     name: str, x: ArrayIn, dtype: np.dtype[Any], shape: tuple[int, ...], memory: Any
 ) -> npt.NDArray[Any]:
     """The caller's array, if kernels can write it."""
-    expected = f"{name}: expected a writable, C-contiguous array of {dtype} and shape {shape}"
-    _arrays.in_one_memory(**{name: x, "tokens": memory})
+    there = holds(x)
+    if there != holds(memory):
+        _arrays.in_one_memory(**{name: x, "tokens": memory})
+    kind: type[Exception] | None = None
     if not isinstance(x, module_of(memory).ndarray) or x.dtype != dtype:
-        raise TypeError(f"{expected}, got {_arrays.describe(x)}")
-    writable = holds(x) or x.flags.writeable  # CuPy's arrays are
-    if x.shape != shape or not x.flags.c_contiguous or not writable:
-        raise ValueError(f"{expected}, got {_arrays.describe(x)}")
+        kind = TypeError
+    elif x.shape != shape or not x.flags.c_contiguous or not (there or x.flags.writeable):
+        kind = ValueError  # CuPy's arrays are writable
+    if kind is not None:
+        raise kind(
+            f"{name}: expected a writable, C-contiguous array of {dtype} and shape {shape}, got "
+            f"{_arrays.describe(x)}"
+        )
     array: npt.NDArray[Any] = x
     return array
 

@@ -12,11 +12,14 @@ Step: TypeAlias = Callable[[int], object]
 
 def bar(shown: bool, total: int, label: str, unit: str) -> AbstractContextManager[Step]:
     """A function that moves a tqdm bar on by so many units, or does nothing where none is shown."""
-    return _shown(total, label, unit) if shown else nullcontext(_still)
+    return _shown(total, label, unit) if shown else _HIDDEN
 
 
 def _still(units: int) -> None:
     """Nothing moves."""
+
+
+_HIDDEN = nullcontext(_still)
 
 
 @contextmanager

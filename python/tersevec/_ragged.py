@@ -69,14 +69,15 @@ class Ragged:
 
     def bags(self, start: int, stop: int, checked: bool = True) -> Bags:
         """Some bags, for the kernels; if checked, a ValueError names a token that is not finite."""
-        first, last = int(self.offsets[start]), int(self.offsets[stop])
         tokens = _token_rows.layout(self._rows(start, stop))
+        first, scales, offsets = 0, self._scales, self.offsets
+        if stop - start < len(self):
+            first, last = int(offsets[start]), int(offsets[stop])
+            scales = None if scales is None else scales[first:last]
+            offsets = offsets[start : stop + 1] - first
         if checked:
             self._refuse_bad_numbers(tokens, first)
-        scales = None if self._scales is None else self._scales[first:last]
-        offsets = self.offsets[start : stop + 1]
-        offsets = beside(tokens, offsets - first if first else offsets)
-        return Bags(start, stop, tokens, scales, offsets)
+        return Bags(start, stop, tokens, scales, beside(tokens, offsets))
 
     def chunks(self, n_bytes: int, most: int | None = None, checked: bool = True) -> Iterator[Bags]:
         """All bags in order, so many at once that they take n_bytes as float32, and `most`."""
@@ -107,7 +108,7 @@ class Ragged:
 
     def _refuse_bad_numbers(self, tokens: Tokens, first: int) -> None:
         """Tell the first bad token of these, the first of which has this number."""
-        if self.trusted or tokens.dtype == np.int8:
+        if self.trusted or tokens.dtype.char == "b":
             return
         row = _token_rows.first_beyond(tokens)
         if row >= 0:
@@ -134,6 +135,8 @@ class Flat(Ragged):
         return _token_rows.in_layout(self._tokens)
 
     def _rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        if stop - start == len(self):
+            return self._tokens
         return self._tokens[self.offsets[start] : self.offsets[stop]]
 
     def _place(self, row: int) -> tuple[str, int]:

@@ -12,10 +12,10 @@ from tersevec import _arrays, _check
 from tersevec._arrays import describe, on_host
 from tersevec._cuda._device import holds
 from tersevec._kernels import I64, ArrayIn
-from tersevec._ragged import Flat, Listed, Padded, Ragged
-from tersevec._token_rows import MOST_DIMENSIONS, checked_scales, token_array
+from tersevec._ragged import Bags, Flat, Listed, Padded, Ragged
+from tersevec._token_rows import MOST_DIMENSIONS, checked_scales, first_beyond, token_array
 
-_INT64 = np.dtype(np.int64)
+_FLOAT32, _INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 
 def ragged(
@@ -74,6 +74,27 @@ def ragged(
     else:
         bounds = _checked_offsets(where[0], offsets, array)
     return Flat(name, array, bounds, checked_scales("scales", scales, array, len(array)))
+
+
+def plain_bag(x: ArrayIn, offsets: ArrayIn, dim: int) -> Bags | None:
+    """One bag of good float32 tokens, `dim` wide, that kernels read where they lie, or None.
+
+    A query should not wait for what `ragged` does for everybody else; it takes or refuses the rest.
+    """
+    if type(x) is not np.ndarray or x.dtype is not _FLOAT32 or x.shape[1:] != (dim,):
+        return None
+    if offsets is None:
+        offsets = np.array([0, len(x)], np.int64)
+    elif (
+        type(offsets) is not np.ndarray
+        or offsets.dtype is not _INT64
+        or offsets.shape != (2,)
+        or offsets.tolist() != [0, len(x)]
+    ):
+        return None
+    if not x.flags.c_contiguous or first_beyond(x) >= 0:
+        return None
+    return Bags(0, 1, x, None, offsets)
 
 
 def _is_pair(name: str, x: ArrayIn, device: bool) -> bool:
@@ -176,11 +197,11 @@ def _checked_offsets(name: str, x: ArrayIn, tokens: npt.NDArray[Any]) -> I64:
     offsets = _integers(name, x, "(bags + 1,)", holds(tokens))
     if offsets.ndim != 1 or len(offsets) == 0:
         raise ValueError(f"{name}: expected integers of shape (bags + 1,), got {describe(offsets)}")
+    if len(offsets) == 2 and offsets.tolist() == [0, len(tokens)]:
+        return offsets  # of a query, say, which should not wait for what follows
     _check.rows_within_limit(name, len(offsets) - 1)
     if offsets[0] != 0:
         raise ValueError(f"{name}: expected the first one to be 0, got {offsets[0]}")
-    if offsets[-1] == len(tokens) and len(offsets) == 2:  # a query: nothing more can be wrong
-        return offsets
     down = offsets[1:] < offsets[:-1]
     if down.any():
         i = int(down.argmax())

@@ -23,7 +23,7 @@ _DEVICE_BLOCK = 1 << 26  # on a GPU, where every look is waited for
 def token_array(name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[Any]:
     """Any array of numbers that tokens may be made of, of any shape and strides."""
     array = _arrays.view_floats(name, x, device=device)
-    if array.dtype not in FLOATS and array.dtype != np.int8:
+    if array.dtype.char not in "fedb" and array.dtype != BFLOAT16:
         raise TypeError(
             f"{name}: expected float16, bfloat16, float32, float64, or int8 with scales, got "
             f"{describe(array)}"
@@ -33,12 +33,12 @@ def token_array(name: str, x: ArrayIn, *, device: bool = False) -> npt.NDArray[A
 
 def in_layout(rows: npt.NDArray[Any]) -> bool:
     """Whether kernels can read these rows as they are."""
-    return rows.dtype != np.float64 and rows.flags.c_contiguous
+    return rows.dtype.char != "d" and rows.flags.c_contiguous
 
 
 def layout(rows: npt.NDArray[Any]) -> Tokens:
     """The rows as kernels read them; a copy only where it must be."""
-    if rows.dtype == BFLOAT16:
+    if rows.dtype.char == "V":  # BFLOAT16
         rows = rows["bfloat16"]
     if in_layout(rows):
         return rows
@@ -50,13 +50,13 @@ def layout(rows: npt.NDArray[Any]) -> Tokens:
 
 def first_beyond(tokens: Tokens) -> int:
     """The first row of floats that holds NaN or a number beyond LARGEST, -1 if there is none."""
-    step = max(1, (_DEVICE_BLOCK if holds(tokens) else _BLOCK) // tokens.shape[1])
+    single, there = tokens.dtype.char == "f", holds(tokens)
+    if single and not there:  # kernels need no block of their own
+        return _backend.first_beyond(tokens, LARGEST)
+    step = max(1, (_DEVICE_BLOCK if there else _BLOCK) // tokens.shape[1])
     for start in range(0, len(tokens), step):
         block = tokens[start : start + step]
-        if block.dtype == np.float32:
-            row = _backend.first_beyond(block, LARGEST)
-        else:
-            row = _first_large(block)
+        row = _backend.first_beyond(block, LARGEST) if single else _first_large(block)
         if row >= 0:
             return start + row
     return -1
@@ -78,7 +78,7 @@ def refuse(name: str, row: int, token: Tokens) -> None:
 
 def checked_scales(name: str, x: ArrayIn, tokens: npt.NDArray[Any], *shape: int) -> F32 | None:
     """What int8 tokens are multiplied with, float32 of this shape; None for floats."""
-    if tokens.dtype != np.int8:
+    if tokens.dtype.char != "b":
         if x is not None:
             raise ValueError(f"{name}: expected None, since only int8 tokens have scales")
         return None

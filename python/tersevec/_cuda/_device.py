@@ -125,7 +125,8 @@ def names() -> list[str]:
 
 def holds(array: Any) -> bool:
     """Whether this is a CuPy array, or what has its interface."""
-    return hasattr(array, "__cuda_array_interface__")
+    # Nearly all arrays are NumPy's own, and to look for what is not there is slow.
+    return type(array) is not np.ndarray and hasattr(array, "__cuda_array_interface__")
 
 
 def module_of(array: Any) -> Any:
