@@ -62,12 +62,14 @@ public:
           token_slots_(longest),
           slot_tokens_(std::min(longest, encoder.n_cells()) + longest + 1),
           counts_(slot_tokens_.size()),
+          order_(longest),
+          ends_(slot_tokens_.size()),
           sums_((slot_tokens_.size() + padding) * batch.tokens.dims),
           projected_((slot_tokens_.size() + padding) * encoder.n_dims),
-          work_{hashes_.data(),          bits_.data(),        slots_.data(),
-                nearest_.data(),         token_slots_.data(), slot_tokens_.data(),
-                counts_.data(),          sums_.data(),        projected_.data(),
-                patterns_of_cells.data()} {
+          work_{hashes_.data(),  bits_.data(),        slots_.data(),
+                nearest_.data(), token_slots_.data(), slot_tokens_.data(),
+                counts_.data(),  order_.data(),       ends_.data(),
+                sums_.data(),    projected_.data(),   patterns_of_cells.data()} {
         std::fill_n(work_.projected, encoder.n_dims, 0.0f);
     }
 
@@ -165,7 +167,7 @@ private:
     std::vector<std::uint8_t> bits_;
     std::vector<std::int32_t> slots_;
     std::vector<std::uint32_t> nearest_;
-    std::vector<std::int32_t> token_slots_, slot_tokens_, counts_;
+    std::vector<std::int32_t> token_slots_, slot_tokens_, counts_, order_, ends_;
     Lines<float> sums_, projected_;
     Workspace work_;
 };

@@ -85,6 +85,8 @@ struct Workspace {
     std::int32_t* token_slots;  // of tokens that fill cells, all 0 between repetitions
     std::int32_t* slot_tokens;  // s: the first token
     std::int32_t* counts;       // s: tokens of slots
+    std::int32_t* order;        // tokens slot by slot
+    std::int32_t* ends;         // s: where slots end there
     float* sums;                // (s + 3) x dims
     float* projected;           // (s + 3) x p, the first row zeros
     const std::uint32_t* patterns_of_cells;

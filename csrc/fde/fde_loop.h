@@ -2,7 +2,7 @@
 /// Cells, means and projections, once for every level; `Level` is one of `simd/<level>.h`.
 #pragma once
 
-#include "fde/fde.h"
+#include "fde/fde_sums.h"
 #include "simd/products.h"
 #include "simd/quantise.h"
 #include "simd/widen.h"
@@ -61,53 +61,6 @@ inline void find_nearest(std::int64_t n_cells, std::uint32_t* nearest) noexcept 
             }
         }
     }
-}
-
-/// sums = row where `kept` is 0, sums += row where it is -1: a branch could not be foretold.
-template <class f32>
-[[gnu::always_inline]] inline void add_lanes(const float* row, std::int32_t kept,
-                                             float* sums) noexcept {
-    using i32 = typename Vector<sizeof(f32) / 4>::i32;
-    const auto before = (f32)(load<i32>(sums) & (i32{} + kept));
-    store(sums, before + load<f32>(row));
-}
-template <class Level>
-[[gnu::always_inline]] inline void add_row(const float* row, std::int64_t width, std::int32_t kept,
-                                           float* sums) noexcept {
-    constexpr std::int64_t step = 8 * Level::lanes;
-    std::int64_t first = 0;
-    for (; first + step <= width; first += step) {
-#pragma GCC unroll 8
-        for (std::int64_t at = first; at < first + step; at += Level::lanes) {
-            add_lanes<typename Level::f32>(row + at, kept, sums + at);
-        }
-    }
-    for_lanes<Level::lanes>(
-        width, [&]<class f32>(std::int64_t at) { add_lanes<f32>(row + at, kept, sums + at); },
-        first);
-}
-
-/// Adds every token to the slot of its pattern; returns the number of slots.
-template <class Level>
-std::int32_t add_items(const Items& items, std::int64_t n, const Encoder& encoder,
-                       const std::uint32_t* patterns, const Workspace& work, float* sums) noexcept {
-    const std::int64_t n_cells = encoder.n_cells();
-    for (std::int64_t x = 0; x < n_cells; ++x) {
-        work.slots[x] = 0;
-    }
-    std::int32_t n_slots = 1;
-    for (std::int64_t t = 0; t < n; ++t) {
-        const std::uint32_t x = patterns[t];
-        const std::int32_t known = work.slots[x], kept = -(known != 0);
-        const std::int32_t slot = known | (n_slots & ~kept);
-        n_slots += kept + 1;
-        work.slots[x] = slot;
-        work.counts[slot] = (work.counts[slot] & kept) + 1;
-        work.slot_tokens[slot] =
-            (work.slot_tokens[slot] & kept) | (static_cast<std::int32_t>(t) & ~kept);
-        add_row<Level>(items[t], items.width, kept, sums + slot * items.width);
-    }
-    return n_slots;
 }
 
 /// Gives empty cells the slot of their nearest token: that of its pattern, if it is alone there,
