@@ -161,7 +161,7 @@ def whiten(X: ArrayIn, *, normalize: bool = False, out: npt.NDArray[Any] | None 
     total = result_array(out, len(rows), rows.shape[1], np.dtype(np.float32))
     white = whitening(moments((block for _, block in _blocks(rows, normalize)), rows.shape[1]))
     for start, block in _blocks(rows, normalize):
-        total[start : start + len(block)] = white.apply(block)
+        white.apply(block, total[start : start + len(block)])
     return total
 
 

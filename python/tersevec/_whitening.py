@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from tersevec._held import Held
-from tersevec._types import F32, F64
+from tersevec._types import F32, F64, I64
 
 _LEAST = 1e-7  # of the largest variance: less is rounding
+_RUN = 2048  # rows
 
 
 class Moments(NamedTuple):
@@ -27,22 +28,37 @@ class Whitening(NamedTuple):
     mean: F32
     matrix: F32
 
-    def apply(self, rows: F32) -> F32:
-        """Whitened rows; zero rows stay zero."""
-        white = np.asarray((rows - self.mean) @ self.matrix, np.float32)
-        white[~rows.any(axis=1)] = 0
-        return white
+    def apply(self, rows: F32, out: F32) -> None:
+        """Write whitened rows to `out`, which may be the rows themselves; zero rows stay zero."""
+        for run in _runs(len(rows)):
+            white, zero = out[run], _zero_rows(rows[run])
+            np.matmul(rows[run] - self.mean, self.matrix, out=white)
+            white[zero] = 0
 
 
 def moments(blocks: Iterable[F32], d: int) -> Moments:
-    """The moments of rows of d numbers; blocks are added in float64, one after the other."""
+    """The moments of rows of d numbers; runs of rows are added in float64, one after the other."""
     count, total = 0, np.zeros(d)
     gram = np.zeros((d, d))
-    for rows in blocks:
-        count += int(rows.any(axis=1).sum())
-        total += rows.sum(axis=0, dtype=np.float64)
-        gram += np.asarray(rows.T @ rows, np.float64)
+    for block in blocks:
+        for run in _runs(len(block)):
+            rows = block[run]
+            count += len(rows) - len(_zero_rows(rows))
+            total += rows.sum(axis=0)
+            gram += rows.T @ rows
     return Moments(count, total, gram)
+
+
+def _zero_rows(rows: F32) -> I64:
+    """Numbers of the rows that are zero; few begin with a zero."""
+    some = np.flatnonzero(rows[:, 0] == 0)
+    zero: I64 = some[~rows[some].any(axis=1)]
+    return zero
+
+
+def _runs(n: int) -> Iterator[slice]:
+    """So few rows at once that float32 sums stay exact enough, and the rows in cache."""
+    return (slice(start, start + _RUN) for start in range(0, n, _RUN))
 
 
 def whitening(of: Moments) -> Whitening:
@@ -61,4 +77,5 @@ def whiten_held(held: Held, threads: int) -> None:
     unit_rows = (rows for _, _, rows in held.blocks(normalize=True, threads=threads))
     white = whitening(moments(unit_rows, held.d))
     for part, _, rows in held.blocks(normalize=True, threads=threads):
-        part.write(white.apply(rows), threads)
+        white.apply(rows, rows)
+        part.write(rows, threads)
