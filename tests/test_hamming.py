@@ -61,6 +61,19 @@ def test_distances_are_counts_of_differing_bits(path, rng, n_bytes):
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("n_bytes", [8, 31, 32, 256])
+def test_no_counter_is_too_small_for_codes_that_differ_in_every_bit(path, rng, n_bytes):
+    queries = bit_codes("random", 7, n_bytes, rng)
+    codes = np.repeat(~queries, 20, axis=0)
+    distances = hamming(queries, codes)
+    assert distances.max() == 8 * n_bytes
+    assert_equal((path.hamming.distances(queries, codes, 1),), (distances,))
+    for base in (codes, blocks_of(path, codes)):
+        found = path.hamming.range_search(queries, base, 140, 8 * n_bytes - 1, None, 1)
+        assert_equal(found, within(distances, 8 * n_bytes - 1, None))
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("n_bytes", [7, 32])
 def test_topk_of_rows_and_blocks_is_the_stable_order(path, rng, n_bytes):
     queries, codes = bit_codes("few", 11, n_bytes, rng), bit_codes("few", 33, n_bytes, rng)

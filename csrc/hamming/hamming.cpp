@@ -82,10 +82,11 @@ void pack_bits(Rows<float> x, int threads, Isa at_most, std::uint8_t* bits) {
 
 void distances(Rows<std::uint8_t> queries, Codes codes, int threads, Isa at_most,
                std::int32_t* out) {
-    const auto kernel = pick(rows(), &Kernels::distances, at_most);
-    split_codes(queries, codes, 1, threads).for_each([&](const Part& part) {
-        const TiledQueries tiled(queries.slice(part.first_query, part.n_queries), codes.n_words);
-        Runs runs(blocked(codes), part);
+    const Way way(queries.n, codes, at_most);
+    const auto kernel = way.distances();
+    way.split(queries.n, 1, threads).for_each([&](const Part& part) {
+        const auto tiled = way.tiled(queries.slice(part.first_query, part.n_queries), codes);
+        Runs runs(way.codes, part);
         Scan scan{.n_words = codes.n_words, .mask = {nullptr}};
         while (runs.next(scan)) {
             for (const Tile& tile : tiled.tiles()) {

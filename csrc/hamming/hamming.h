@@ -10,7 +10,8 @@
 /// Exact: every level returns the same integers.
 /// Limits: n < 2^31 rows, codes below 2^28 bytes. No alignment needed; 64 bytes are fastest.
 /// Floor: an xor, a popcount and an add for each query and word, three operations on two vector
-/// ports; one query reads every code once, at the speed of memory.
+/// ports; where vectors cannot count bits, look-ups (`Lookup`). One query reads every code once, at
+/// the speed of memory.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,29 @@ struct Scan {
     Mask mask = {};              // of the whole base
 };
 
+/// Another way to scan, for tiles of queries: nibbles are looked up, for two queries at once.
+///   a group  64 codes: of every place the codes' nibbles, a byte each, side by side
+///   a table  of a place and a pair of queries: for each nibble the bits in which it differs from
+///            the first query's in the lower half of a byte, from the second's in the upper half
+/// Places are the nibbles of all words from the lowest on, and as many without any difference as
+/// make threes of them.
+struct Lookup {
+    /// Makes a group of 8 blocks.
+    void (*group)(const std::uint64_t* blocks, std::int64_t n_words,
+                  std::uint64_t* group) noexcept = nullptr;
+    /// As those of `Kernels`, where a scan's blocks are groups and its queries the tables of pairs.
+    void (*below)(const Scan&, const std::int64_t* bounds, Key* const* hits,
+                  std::int64_t* n_hits) noexcept = nullptr;
+    void (*distances)(const Scan&, std::int32_t* out, std::int64_t out_stride) noexcept = nullptr;
+};
+inline constexpr int group_codes = 64, word_nibbles = 16, nibble_values = 16;
+inline constexpr std::int64_t lookup_words = 32;   // of codes, at most: longer tables leave L1
+inline constexpr std::int64_t lookup_queries = 4;  // at least: groups have to be made
+
+inline std::int64_t places_of(std::int64_t n_words) noexcept {
+    return (n_words * word_nibbles + 2) / 3 * 3;
+}
+
 struct Kernels {
     Isa isa;
     /// Appends every allowed row whose distance to query q is below bounds[q] to hits[q], rows
@@ -62,6 +86,7 @@ struct Kernels {
     void (*distances)(const Scan&, std::int32_t* out, std::int64_t out_stride) noexcept = nullptr;
     /// Sign bits of one row of floats, most significant bit first: bit i = (x[i] > 0), zero padded.
     void (*pack_bits)(const float* x, std::int64_t dim, std::uint8_t* bits) noexcept = nullptr;
+    const Lookup* lookup = nullptr;  // null: blocks are as fast
 };
 std::span<const Kernels* const> rows() noexcept;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hamming scan, AVX2.
+// Hamming scan, AVX2, of few queries; many look nibbles up.
 //   step       one word of 4 codes and one query: xor, two nibble look-ups by vpshufb, two byte
 //              adds
 //   registers  2 byte counts and 2 sums for each query; counts go to the sums by vpsadbw before a
@@ -7,9 +7,7 @@
 //   tail       none here; the loop hands us whole blocks
 //   why not    carry-save adders over words: they serve one query with long codes, not a tile of
 //              queries
-#include <immintrin.h>
-
-#include "hamming/hamming_loop.h"
+#include "hamming/hamming_avx2_lookup.h"
 
 namespace tersevec::hamming::avx2 {
 namespace {
@@ -100,6 +98,7 @@ extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::avx2,
                                 .below = &below<Block>,
                                 .distances = &distances<Block>,
-                                .pack_bits = &pack_bits};
+                                .pack_bits = &pack_bits,
+                                .lookup = &lookup};
 
 }  // namespace tersevec::hamming::avx2

@@ -73,25 +73,27 @@ void distances_tile(const Scan& scan, std::int32_t* out, std::int64_t out_stride
     }
 }
 
-template <class Block>
-void below(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
-           std::int64_t* n_hits) noexcept {
-    switch (scan.n_queries) {
-        case 1: return below_tile<Block, 1>(scan, bounds, hits, n_hits);
-        case 2: return below_tile<Block, 2>(scan, bounds, hits, n_hits);
-        case 4: return below_tile<Block, 4>(scan, bounds, hits, n_hits);
-        default: return below_tile<Block, 8>(scan, bounds, hits, n_hits);
+/// Runs `run<Q>()` for a tile of Q queries.
+template <class Run>
+void with_queries(int n_queries, const Run& run) noexcept {
+    switch (n_queries) {
+        case 1: return run.template operator()<1>();
+        case 2: return run.template operator()<2>();
+        case 4: return run.template operator()<4>();
+        default: return run.template operator()<8>();
     }
 }
 
 template <class Block>
+void below(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
+           std::int64_t* n_hits) noexcept {
+    with_queries(scan.n_queries,
+                 [&]<int Q>() { below_tile<Block, Q>(scan, bounds, hits, n_hits); });
+}
+
+template <class Block>
 void distances(const Scan& scan, std::int32_t* out, std::int64_t out_stride) noexcept {
-    switch (scan.n_queries) {
-        case 1: return distances_tile<Block, 1>(scan, out, out_stride);
-        case 2: return distances_tile<Block, 2>(scan, out, out_stride);
-        case 4: return distances_tile<Block, 4>(scan, out, out_stride);
-        default: return distances_tile<Block, 8>(scan, out, out_stride);
-    }
+    with_queries(scan.n_queries, [&]<int Q>() { distances_tile<Block, Q>(scan, out, out_stride); });
 }
 
 /// The signs that are left when whole bytes are done.

@@ -10,13 +10,12 @@ namespace {
 
 /// Hands every part's rows below `bound(q)` to `take(q, keys, count)`; q counts within the part.
 template <class GetBound, class Take>
-void scan_part(const Part& part, Rows<std::uint8_t> queries, const Codes& codes, Mask mask,
-               Isa at_most, GetBound bound, Take take) {
-    const TiledQueries tiled(queries.slice(part.first_query, part.n_queries), codes.n_words);
-    Runs runs(blocked(codes), part);
+void scan_part(const Way& way, const Part& part, Rows<std::uint8_t> queries, const Codes& codes,
+               Mask mask, GetBound bound, Take take) {
+    const auto tiled = way.tiled(queries.slice(part.first_query, part.n_queries), codes);
+    Runs runs(way.codes, part);
     scan_below<std::int64_t>(
-        runs, Scan{.n_words = codes.n_words, .mask = mask}, tiled.tiles(),
-        pick(rows(), &Kernels::below, at_most),
+        runs, Scan{.n_words = codes.n_words, .mask = mask}, tiled.tiles(), way.below(),
         [&](Scan& scan, const Tile& tile) { return tiled.aim(scan, tile); }, bound, take);
 }
 
@@ -27,7 +26,8 @@ void topk_by(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t k, Mas
     const std::int64_t reachable = std::min(k, codes.n);
     const auto max_distance = static_cast<std::uint32_t>(64 * codes.n_words);
     const std::int64_t state_bytes = Topk::state_bytes(reachable, max_distance);
-    split_codes(queries, codes, state_bytes, threads).for_each([&](const Part& part) {
+    const Way way(queries.n, codes, at_most);
+    way.split(queries.n, state_bytes, threads).for_each([&](const Part& part) {
         std::vector<Topk> best;
         for (std::int64_t q = 0; q < part.n_queries; ++q) {
             best.emplace_back(reachable, max_distance);
@@ -38,7 +38,7 @@ void topk_by(Rows<std::uint8_t> queries, const Codes& codes, std::int64_t k, Mas
             }
         }
         scan_part(
-            part, queries, codes, mask, at_most, [&](std::int64_t q) { return best[q].bound(); },
+            way, part, queries, codes, mask, [&](std::int64_t q) { return best[q].bound(); },
             [&](std::int64_t q, const Key* hits, std::int64_t count) {
                 best[q].push(hits, count);
             });
@@ -65,9 +65,10 @@ std::vector<std::vector<Key>> range_search(Rows<std::uint8_t> queries, Codes cod
     std::vector<std::vector<Key>> found(queries.n);
     std::mutex lock;
     const std::int64_t bound = std::min(radius, 64 * codes.n_words) + 1;
-    split_codes(queries, codes, 1, threads).for_each([&](const Part& part) {
+    const Way way(queries.n, codes, at_most);
+    way.split(queries.n, 1, threads).for_each([&](const Part& part) {
         scan_part(
-            part, queries, codes, mask, at_most, [&](std::int64_t) { return bound; },
+            way, part, queries, codes, mask, [&](std::int64_t) { return bound; },
             [&](std::int64_t q, const Key* hits, std::int64_t count) {
                 const std::lock_guard guard(lock);
                 found[part.first_query + q].insert(found[part.first_query + q].end(), hits,
