@@ -4,8 +4,8 @@
 ///              16 in each half of a byte; halves are added to bytes, and those, before they can
 ///              overflow, to 16 bits
 ///   registers  4 byte counts, 3 tables; distances wait in memory
-///   floor      10 operations for 32 codes, 3 places and 2 queries, 3 of them shuffles: for 256 bits
-///              3.4 a code and query, where to xor and to count bits takes 8
+///   floor      10 operations for 32 codes, 3 places and 2 queries, 3 of them shuffles: for 256
+///              bits 3.4 a code and query, where to xor and to count bits takes 8
 ///   why not    carry-save adders: 5 operations for each bit of 256 codes
 #pragma once
 
