@@ -15,6 +15,7 @@ namespace tersevec::pqencode::avx2 {
 namespace {
 
 struct Fused {
+    static constexpr int centroids = 2;  // side by side
     static __m256 less_product(__m256 from, __m256 a, __m256 b) noexcept {
         return _mm256_fnmadd_ps(a, b, from);
     }

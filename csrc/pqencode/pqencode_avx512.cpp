@@ -15,6 +15,7 @@ namespace tersevec::pqencode::avx512 {
 namespace {
 
 struct Fused {
+    static constexpr int centroids = 1;  // side by side
     static __m512 less_product(__m512 from, __m512 a, __m512 b) noexcept {
         return _mm512_fnmadd_ps(a, b, from);
     }

@@ -41,6 +41,47 @@ void nearest(const float* x, const float* codebook, const float* half_norms,
     store(ids + Lanes, best_id[1]);
 }
 
+/// The lowest scores so far of two registers of rows, and whose they are.
+template <class Fused, int Lanes>
+struct Lowest {
+    using f32 = typename Vector<Lanes>::f32;
+    using i32 = typename Vector<Lanes>::i32;
+    f32 best[2], second[2];
+    i32 best_id[2] = {};
+
+    Lowest() noexcept {
+        best[0] = best[1] = second[0] = second[1] = broadcast<f32>(__builtin_inff());
+    }
+
+    /// Centroids k to k + Count - 1, side by side: sums wait for one another, and rows are read
+    /// once for all of them.
+    template <int Count, int Dims>
+    [[gnu::always_inline]] void see(const float* x, const float* codebook, const float* half_norms,
+                                    std::int64_t k, std::int64_t dims) noexcept {
+        f32 score[Count][2];
+        for (int i = 0; i < Count; ++i) {
+            score[i][0] = score[i][1] = broadcast<f32>(half_norms[k + i]);
+        }
+        for (std::int64_t t = 0; t < dims; ++t) {
+            const f32 columns[2] = {load<f32>(x + t * 2 * Lanes),
+                                    load<f32>(x + t * 2 * Lanes + Lanes)};
+            for (int i = 0; i < Count; ++i) {
+                const f32 coordinate = broadcast<f32>(codebook[(k + i) * dims + t]);
+                score[i][0] = Fused::less_product(score[i][0], columns[0], coordinate);
+                score[i][1] = Fused::less_product(score[i][1], columns[1], coordinate);
+            }
+        }
+        for (int i = 0; i < Count; ++i) {
+            for (int part = 0; part < 2; ++part) {
+                const i32 better = score[i][part] < best[part];
+                second[part] = Fused::min(second[part], Fused::max(best[part], score[i][part]));
+                best[part] = Fused::min(best[part], score[i][part]);
+                best_id[part] = better ? i32{} + static_cast<std::int32_t>(k + i) : best_id[part];
+            }
+        }
+    }
+};
+
 /// The same by fused operations, half as many. They round elsewhere than the definition does, so
 /// what they find counts only where the second best is behind by more than both ways of rounding
 /// can differ; returns false where it is not. With B the largest sum of the terms' sizes, either
@@ -52,24 +93,13 @@ bool nearest_fused(const float* x, const float* codebook, const float* half_norm
     using f32 = typename Vector<Lanes>::f32;
     using i32 = typename Vector<Lanes>::i32;
     dims = Dims > 0 ? Dims : dims;
-    const f32 infinity = broadcast<f32>(__builtin_inff());
-    f32 best[2] = {infinity, infinity}, second[2] = {infinity, infinity};
-    i32 best_id[2] = {};
-    for (std::int64_t k = 0; k < n_centroids; ++k) {
-        f32 score[2] = {broadcast<f32>(half_norms[k]), broadcast<f32>(half_norms[k])};
-        for (std::int64_t t = 0; t < dims; ++t) {
-            const f32 coordinate = broadcast<f32>(codebook[k * dims + t]);
-            for (int part = 0; part < 2; ++part) {
-                const f32 column = load<f32>(x + (t * 2 + part) * Lanes);
-                score[part] = Fused::less_product(score[part], column, coordinate);
-            }
-        }
-        for (int part = 0; part < 2; ++part) {
-            const i32 better = score[part] < best[part];
-            second[part] = Fused::min(second[part], Fused::max(best[part], score[part]));
-            best[part] = Fused::min(best[part], score[part]);
-            best_id[part] = better ? i32{} + static_cast<std::int32_t>(k) : best_id[part];
-        }
+    Lowest<Fused, Lanes> lowest;
+    std::int64_t k = 0;
+    for (; k + Fused::centroids <= n_centroids; k += Fused::centroids) {
+        lowest.template see<Fused::centroids, Dims>(x, codebook, half_norms, k, dims);
+    }
+    for (; k < n_centroids; ++k) {
+        lowest.template see<1, Dims>(x, codebook, half_norms, k, dims);
     }
     std::int32_t all_certain = -1;
     for (int part = 0; part < 2; ++part) {
@@ -80,11 +110,12 @@ bool nearest_fused(const float* x, const float* codebook, const float* half_norm
         }
         const float slack = static_cast<float>(4 * dims + 8) * 0x1.1p-24f;
         const f32 apart = slack * (2.0f * most_half_norm + 0.5f * length) + 0x1p-120f;
-        const i32 certain = second[part] - best[part] > apart;  // never for infinities
+        const i32 certain =
+            lowest.second[part] - lowest.best[part] > apart;  // never for infinities
         for (int lane = 0; lane < Lanes; ++lane) {
             all_certain &= certain[lane];
         }
-        store(ids + part * Lanes, best_id[part]);
+        store(ids + part * Lanes, lowest.best_id[part]);
     }
     return all_certain != 0;
 }

@@ -15,6 +15,7 @@ namespace tersevec::pqencode::neon {
 namespace {
 
 struct Fused {
+    static constexpr int centroids = 1;  // side by side
     static float32x4_t less_product(float32x4_t from, float32x4_t a, float32x4_t b) noexcept {
         return vfmsq_f32(from, a, b);
     }
