@@ -13,8 +13,8 @@ import pytest
 # Around the edges of blocks of 8, 32 and 64 codes, and of a mask's bytes.
 SIZES = (0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 1000)
 # Around the edges of words, of registers, of byte counters that overflow after 31 words, and of
-# tables, which end with 32.
-CODE_BYTES = (1, 3, 7, 8, 9, 16, 31, 32, 33, 64, 100, 248, 256, 257)
+# tables, which end with 128.
+CODE_BYTES = (1, 3, 7, 8, 9, 16, 31, 32, 33, 64, 100, 248, 257, 1024, 1025)
 # Bits and sub-spaces of product codes: around groups of 4 sub-spaces and pairs of them, and of
 # 16-bit sums that overflow after 512 entries of 127 and after 1040 of 63.
 BITS = (4, 5, 6, 7, 8)

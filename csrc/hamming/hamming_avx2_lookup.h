@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Groups of codes and tables of queries, AVX2: see `Lookup`.
-///   step       3 places of 64 codes and two queries: 6 look-ups by vpshufb, whose sum stays below
-///              16 in each half of a byte; halves are added to bytes, and those, before they can
-///              overflow, to 16 bits
-///   registers  4 byte counts, 3 tables; distances wait in memory
-///   floor      10 operations for 32 codes, 3 places and 2 queries, 3 of them shuffles: for 256
-///              bits 3.4 a code and query, where to xor and to count bits takes 8
-///   why not    carry-save adders: 5 operations for each bit of 256 codes
+/// Floor: 10 operations for 32 codes, 3 places and 2 queries, 3 of them shuffles: for 256 bits 3.4
+/// a code and query, where to xor and to count bits takes 8.
 #pragma once
 
 #include <immintrin.h>
-
-#include <algorithm>
 
 #include "hamming/hamming_loop.h"
 
@@ -72,8 +65,9 @@ inline void group(const std::uint64_t* blocks, std::int64_t n_words,
         group_word(blocks + w * block_codes, block_words, places);
         group_word(blocks + w * block_codes + 4 * block_words, block_words, places + 1);
     }
-    std::fill(places, reinterpret_cast<__m256i*>(group) + 2 * places_of(n_words),
-              _mm256_setzero_si256());
+    for (std::int64_t i = n_words * word_nibbles; i < places_of(n_words); ++i, places += 2) {
+        places[0] = places[1] = _mm256_setzero_si256();
+    }
 }
 
 /// Distances of 64 codes to one query: those of even and of odd codes, 32 after 32.
@@ -147,7 +141,9 @@ inline void measure(const __m256i* group, const __m128i* tables, std::int64_t n_
     distances[0] = distances[1] = {};
     for (std::int64_t first = 0; first < n_places; first += chunk_places) {
         __m256i bytes[2][2];
-        look_up(group + 2 * first, tables + first, std::min(chunk_places, n_places - first), bytes);
+        const std::int64_t left = n_places - first;
+        look_up(group + 2 * first, tables + first, left < chunk_places ? left : chunk_places,
+                bytes);
         distances[0].add(bytes[0]);
         distances[1].add(bytes[1]);
     }
@@ -160,7 +156,7 @@ void for_groups(const Scan& scan, const Wanted& wanted, const See& see) noexcept
     const auto* group = reinterpret_cast<const __m256i*>(scan.blocks);
     for (std::int64_t row = 0; row < scan.n_rows; row += group_codes, group += 2 * n_places) {
         const std::int64_t left = scan.n_rows - row;
-        if (!wanted(row, static_cast<int>(std::min<std::int64_t>(left, group_codes)))) {
+        if (!wanted(row, left < group_codes ? static_cast<int>(left) : group_codes)) {
             continue;
         }
         const auto* tables = reinterpret_cast<const __m128i*>(scan.queries);
@@ -183,7 +179,8 @@ inline void below_of_groups(const Scan& scan, const std::int64_t* bounds, Key* c
         return allowed != 0;
     };
     for_groups(scan, wanted, [&](std::int64_t row, int q, const Distances& distances) {
-        const auto bound = std::min<std::int64_t>(bounds[q], 64 * lookup_words + 1);
+        constexpr std::int64_t most = 64 * lookup_words + 1;
+        const std::int64_t bound = bounds[q] < most ? bounds[q] : most;
         std::uint64_t found = distances.below(static_cast<int>(bound)) & allowed;
         if (found == 0) [[likely]] {
             return;
@@ -207,7 +204,9 @@ inline void distances_of_groups(const Scan& scan, std::int32_t* out,
     for_groups(scan, every, [&](std::int64_t row, int q, const Distances& distances) {
         std::uint16_t each[group_codes];
         distances.store(each);
-        std::copy(each, each + n, out + q * out_stride + row);
+        for (int c = 0; c < n; ++c) {
+            out[q * out_stride + row + c] = each[c];
+        }
     });
 }
 

@@ -120,7 +120,7 @@ inline void check_pack_bits(Random& random, Isa isa) {
 inline void check_hamming() {
     Random random;
     const auto levels = levels_of(hamming::rows());
-    for (const std::int64_t n_bytes : {1, 3, 8, 9, 31, 32, 33, 248, 256, 257, 504}) {
+    for (const std::int64_t n_bytes : {1, 3, 8, 9, 31, 32, 33, 248, 257, 504, 1024, 1025}) {
         for (const std::int64_t n : {0, 1, 7, 8, 9, 65, 130}) {
             const std::int64_t n_queries = n % 2 == 0 ? 11 : 5;
             const std::uint32_t limit = n == 9 || n == 65 ? 1 : n_bytes < 32 ? 4 : 256;
