@@ -18,7 +18,7 @@ class TiledQueries {
 public:
     TiledQueries(Rows<std::uint8_t> queries, std::int64_t n_words, bool tables)
         : tiles_(cut_tiles(queries.n, tile_queries)),
-          stride_(tables ? places_of(n_words) * (nibble_values / 8) / 2 : n_words),
+          stride_(tables ? places_of(n_words) : n_words),
           words_((queries.n + 1) / 2 * 2 * stride_) {
         std::vector<std::uint64_t> query(n_words);
         for (const Tile& tile : tiles_) {
@@ -47,7 +47,7 @@ public:
 
 private:
     /// Bits in which the 16 nibbles, a byte each, differ from this one.
-    static std::array<std::uint64_t, 2> differences(unsigned nibble) noexcept {
+    static constexpr std::array<std::uint64_t, 2> differences(unsigned nibble) noexcept {
         std::array<std::uint64_t, 2> table{};
         for (unsigned other = 0; other < nibble_values; ++other) {
             const auto bits = static_cast<std::uint64_t>(std::popcount(nibble ^ other));
@@ -58,8 +58,8 @@ private:
 
     /// A query's half of its pair's tables.
     void add_tables(const std::vector<std::uint64_t>& query, std::int64_t q) noexcept {
-        static const auto all = [] {
-            std::array<std::array<std::uint64_t, 2>, nibble_values> tables;
+        static constexpr auto all = [] {
+            std::array<std::array<std::uint64_t, 2>, nibble_values> tables{};
             for (unsigned nibble = 0; nibble < nibble_values; ++nibble) {
                 tables[nibble] = differences(nibble);
             }
@@ -76,7 +76,7 @@ private:
     }
 
     std::vector<Tile> tiles_;
-    std::int64_t stride_;  // words of a query
+    std::int64_t stride_;  // words of a query; a place takes two of a pair
     std::vector<std::uint64_t> words_;
 };
 
