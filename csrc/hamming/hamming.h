@@ -69,7 +69,8 @@ struct Lookup {
     void (*distances)(const Scan&, std::int32_t* out, std::int64_t out_stride) noexcept = nullptr;
 };
 inline constexpr int group_codes = 64, word_nibbles = 16, nibble_values = 16;
-inline constexpr std::int64_t lookup_words = 128;  // of codes, at most: distances are 16 bits
+inline constexpr std::int64_t lookup_words =
+    128;  // of codes, at most: copies of a group lie on the stack
 inline constexpr std::int64_t lookup_queries = 5;  // at least: groups have to be made
 
 inline std::int64_t places_of(std::int64_t n_words) noexcept {

@@ -17,6 +17,17 @@ namespace {
 /// that computes. One request beside each load: a block's worth at once would clog the buffers.
 constexpr std::int64_t prefetch_words = 512;
 
+/// For blocks whose level has nothing faster.
+struct SignsOneByOne {
+    static unsigned signs(const std::int64_t* sums) noexcept {
+        unsigned bits = 0;
+        for (int c = 0; c < block_codes; ++c) {
+            bits |= unsigned{sums[c] < 0} << c;
+        }
+        return bits;
+    }
+};
+
 template <class Block, int Q>
 void below_tile(const Scan& scan, const std::int64_t* bounds, Key* const* hits,
                 std::int64_t* n_hits) noexcept {

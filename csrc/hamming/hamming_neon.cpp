@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t flush_words = 31;  // a byte gains at most 8 a word: 31 * 8 = 248 < 256
 constexpr int pairs = block_codes / 2;
 
-struct Block {
+struct Block : SignsOneByOne {
     /// Distances of the 8 codes to query q, as 4 pairs of 64-bit lanes, added to what `sums` holds.
     template <int Q>
     static void add(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
@@ -39,14 +39,6 @@ struct Block {
                 sums[pair] = vpadalq_u32(sums[pair], vpaddlq_u16(vpaddlq_u8(counts_u8[pair])));
             }
         }
-    }
-
-    static unsigned signs(const std::int64_t* sums) noexcept {
-        unsigned bits = 0;
-        for (int c = 0; c < block_codes; ++c) {
-            bits |= unsigned{sums[c] < 0} << c;
-        }
-        return bits;
     }
 
     template <int Q>

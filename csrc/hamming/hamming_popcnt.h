@@ -9,15 +9,7 @@
 namespace tersevec::hamming {
 namespace {
 
-struct PopcntBlock {
-    static unsigned signs(const std::int64_t* sums) noexcept {
-        unsigned bits = 0;
-        for (int c = 0; c < block_codes; ++c) {
-            bits |= unsigned{sums[c] < 0} << c;
-        }
-        return bits;
-    }
-
+struct PopcntBlock : SignsOneByOne {
     template <int Q>
     static bool sums(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
                      const std::int64_t* start, std::int64_t* out) noexcept {

@@ -7,15 +7,7 @@
 namespace tersevec::hamming::scalar {
 namespace {
 
-struct Block {
-    static unsigned signs(const std::int64_t* sums) noexcept {
-        unsigned bits = 0;
-        for (int c = 0; c < block_codes; ++c) {
-            bits |= unsigned{sums[c] < 0} << c;
-        }
-        return bits;
-    }
-
+struct Block : SignsOneByOne {
     template <int Q>
     static bool sums(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
                      const std::int64_t* start, std::int64_t* sums) noexcept {

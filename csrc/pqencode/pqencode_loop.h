@@ -53,9 +53,9 @@ struct Lowest {
         best[0] = best[1] = second[0] = second[1] = broadcast<f32>(__builtin_inff());
     }
 
-    /// Centroids k to k + Count - 1, side by side: sums wait for one another, and rows are read
-    /// once for all of them.
-    template <int Count, int Dims>
+    /// Centroids k to k + Count - 1, side by side: a score's terms wait for one another, not for
+    /// those of another score, and rows are read once for all of them.
+    template <int Count>
     [[gnu::always_inline]] void see(const float* x, const float* codebook, const float* half_norms,
                                     std::int64_t k, std::int64_t dims) noexcept {
         f32 score[Count][2];
@@ -96,10 +96,10 @@ bool nearest_fused(const float* x, const float* codebook, const float* half_norm
     Lowest<Fused, Lanes> lowest;
     std::int64_t k = 0;
     for (; k + Fused::centroids <= n_centroids; k += Fused::centroids) {
-        lowest.template see<Fused::centroids, Dims>(x, codebook, half_norms, k, dims);
+        lowest.template see<Fused::centroids>(x, codebook, half_norms, k, dims);
     }
     for (; k < n_centroids; ++k) {
-        lowest.template see<1, Dims>(x, codebook, half_norms, k, dims);
+        lowest.template see<1>(x, codebook, half_norms, k, dims);
     }
     std::int32_t all_certain = -1;
     for (int part = 0; part < 2; ++part) {
