@@ -81,7 +81,8 @@ def test_assign_takes_the_lowest_score_and_of_equal_ones_the_first(path, rng, ds
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 511, 513, 1100])
 @pytest.mark.parametrize(
-    ("m", "K", "ds"), [*SHAPES, (40, 16, 4), (5, 32, 100), (3, 64, 8), (2, 256, 4)]
+    ("m", "K", "ds"),
+    [*SHAPES, (40, 16, 4), (5, 32, 100), (3, 64, 8), (2, 256, 4), (2, 33, 8), (3, 45, 5)],
 )
 def test_assign_agrees_with_scores_rounded_step_by_step(path, rng, n, m, K, ds):
     x = rng.standard_normal((n, m * ds), dtype=np.float32)
