@@ -2,6 +2,7 @@
 #include "sparseproj/sparseproj.h"
 
 #include <algorithm>
+#include <ranges>
 #include <vector>
 
 #include "core/kernel_table.h"
@@ -31,9 +32,14 @@ constexpr const Kernels* table[] = {
 };
 
 constexpr std::int64_t task_entries = 1 << 15;
+constexpr std::int64_t glance_rows = 64;        // whose longest is found at once
 constexpr std::int64_t row_entries = 4;         // what a row costs besides its entries
 constexpr std::int64_t stream_bytes = 8 << 20;  // more than a core's share of the caches
 constexpr std::int64_t line_bytes = 64;
+// Neighbours often lie near: then it pays to bring a source's rows to the second cache in order, if
+// they are not so many that they are gone again when they are needed.
+constexpr std::int64_t ahead_bytes = 128 << 10, swept_bytes = 64 << 20;
+constexpr std::int64_t own_rows_ahead = 8;  // else, where a row counts itself
 
 /// Rows that one task goes through, and the first part of a long one that is not before them.
 struct Run {
@@ -46,25 +52,59 @@ struct Tasks {
     std::vector<Run> runs;
 
     explicit Tasks(const Graph& graph) {
-        Run run = {0, 0, 0};
-        std::int64_t work = 0, start = graph.start(0);
-        for (std::int64_t row = 0; row < graph.n; ++row) {
-            const std::int64_t end = graph.start(row + 1);
-            const bool is_long = end - start > part_entries;
-            for (; is_long && start < end; start += part_entries) {
+        graph.wide_indptr ? cut(static_cast<const std::int64_t*>(graph.indptr), graph.n)
+                          : cut(static_cast<const std::int32_t*>(graph.indptr), graph.n);
+    }
+
+private:
+    template <class Index>
+    void cut(const Index* starts, std::int64_t n) {
+        for (std::int64_t first = 0; first < n; first += glance_rows) {
+            const std::int64_t last = std::min(first + glance_rows, n);
+            Index most = 0;
+            for (std::int64_t row = first; row < last; ++row) {
+                most = std::max<Index>(most, starts[row + 1] - starts[row]);
+            }
+            if (most > part_entries) {
+                add_parts(starts, first, last);
+            }
+        }
+        const auto work_before = [&](std::int64_t row) { return starts[row] + row_entries * row; };
+        auto part = parts.begin();
+        for (std::int64_t row = 0; row < n;) {
+            const std::int64_t work = work_before(row) + task_entries;
+            const auto rest = std::views::iota(row + 1, n);
+            const auto past = std::ranges::lower_bound(rest, work, {}, work_before);
+            const std::int64_t end = row + 1 + (past - rest.begin());
+            part = std::find_if(part, parts.end(), [&](const Part& p) { return p.row >= row; });
+            runs.push_back({row, end - row, part - parts.begin()});
+            row = end;
+        }
+    }
+
+    template <class Index>
+    void add_parts(const Index* starts, std::int64_t first, std::int64_t last) {
+        for (std::int64_t row = first; row < last; ++row) {
+            const std::int64_t end = starts[row + 1];
+            for (std::int64_t start = starts[row]; end - starts[row] > part_entries && start < end;
+                 start += part_entries) {
                 parts.push_back({row, start, std::min(part_entries, end - start)});
             }
-            work += row_entries + (is_long ? 0 : end - start);
-            ++run.count;
-            if (work >= task_entries || row + 1 == graph.n) {
-                runs.push_back(run);
-                run = {row + 1, 0, static_cast<std::int64_t>(parts.size())};
-                work = 0;
-            }
-            start = end;
         }
     }
 };
+
+std::int64_t row_bytes(const Held& held) noexcept {
+    return held.width * (held.kind == Kind::f32 ? 4 : held.kind == Kind::f16 ? 2 : 1);
+}
+
+std::int64_t rows_ahead(const Step& step) noexcept {
+    const Held& source = step.source;
+    if (source.n == step.graph.n && source.n * row_bytes(source) <= swept_bytes) {
+        return ahead_bytes / row_bytes(source) + 1;
+    }
+    return step.sums.held != 0.0f ? own_rows_ahead : 0;
+}
 
 /// Whether rows are too many for caches to keep, and lie so that they can be written past them.
 bool streams(const void* values, std::int64_t n, std::int64_t row_bytes) noexcept {
@@ -88,11 +128,10 @@ void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::i
 
 void propagate(const Step& given, int threads, Isa at_most) {
     Step step = given;
-    const std::int64_t number_bytes =
-        step.target.kind == Kind::f32 ? 4 : 2;  // bytes are not streamed
-    step.stream_target =
-        streams(step.target.values, step.target.n, step.target.width * number_bytes);
+    step.stream_target = step.target.kind != Kind::i8 &&
+                         streams(step.target.values, step.target.n, row_bytes(step.target));
     step.stream_sums = streams(step.sums.values, step.graph.n, step.sums.stride * 4);
+    step.rows_ahead = rows_ahead(step);
     const auto part_kernel = pick(rows(), &Kernels::part, at_most);
     const auto rows_kernel = pick(rows(), &Kernels::rows, at_most);
     const std::int64_t width = step.source.width;

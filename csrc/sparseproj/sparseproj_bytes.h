@@ -12,96 +12,116 @@ struct ByteVector {
     using i8 [[gnu::vector_size(Lanes)]] = std::int8_t;
 };
 
-/// The same of bytes that are summed as integers, before a byte can overflow into 32 bits.
-template <class Level, int Registers, class Index>
-void add_bytes(const Entries<Index>& part, std::int64_t column, const Sink& sink) noexcept {
-    using f32 = typename Level::f32;
-    using i8 = typename ByteVector<4 * Level::lanes>::i8;
-    using i32 = typename Vector<Level::lanes>::i32;
-    constexpr std::int64_t lanes = sizeof(i8), bytes = Registers * lanes, run = 127;
-    const auto* columns = row_of<std::int8_t>(part.source, 0) + column;
-    const std::int64_t width = part.source.width;
-    std::int32_t whole[bytes];
-    std::int8_t few[bytes];
-    i8 total[Registers] = {};
-    std::int64_t left = run;
-    bool spilled = false;
-    if (part.own >= 0) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Registers; ++r) {
-            total[r] = load<i8>(columns + part.own * width + r * lanes);
-        }
-        --left;
+/// Sums of rows of bytes -1, 0 and 1, as integers.
+template <class Level, class Index>
+struct ByteSums {
+    Entries<std::int8_t, Index> entries;
+
+    explicit ByteSums(const Step& step) noexcept : entries(step) {}
+
+    /// As `FloatSums` has it.
+    [[gnu::always_inline]] void operator()(const Part& part, std::int64_t own,
+                                           const Sink& sink) const noexcept {
+        columns<Level::byte_registers>(part, own, sink, 0);
     }
-    for (std::int64_t entry = 0;;) {
-        const std::int64_t end = part.count - entry < left ? part.count : entry + left;
-        for (; entry < end; ++entry) {
-            part.prefetch(entry, column, bytes, width);
-            const std::int8_t* row = columns + part.indices[entry] * width;
+
+private:
+    static constexpr std::int64_t lanes = 4 * Level::lanes;
+    using f32 = typename Level::f32;
+    using i32 = typename Vector<Level::lanes>::i32;
+    using i8 = typename ByteVector<lanes>::i8;
+
+    template <int Registers>
+    [[gnu::always_inline]] void columns(const Part& part, std::int64_t own, const Sink& sink,
+                                        std::int64_t column) const noexcept {
+        constexpr std::int64_t step = Registers * lanes;
+        for (; column + step <= entries.width; column += step) {
+            if (part.count < run) {
+                i8 total[Registers] = {};
+                std::int8_t few[step];
+                add<Registers>(part.first, part.count, own, column, total);
+                __builtin_memcpy(few, total, sizeof few);
+                f32 sums[4 * Registers];
+#pragma GCC unroll 32
+                for (int r = 0; r < 4 * Registers; ++r) {
+                    sums[r] = Level::widen_bytes(few + r * Level::lanes);
+                }
+                put<Level>(sink, column, sums);
+            } else {
+                add_many<Registers>(part, own, sink, column);
+            }
+        }
+        if constexpr (step > ternary_group) {
+            columns<Registers / 2>(part, own, sink, column);
+        }
+    }
+
+    /// Entries that a byte has room for.
+    static constexpr std::int64_t run = 127;
+    template <int Registers>
+    [[gnu::always_inline]] void add(std::int64_t first, std::int64_t count, std::int64_t own,
+                                    std::int64_t column, i8 (&total)[Registers]) const noexcept {
+        if (own >= 0) {
+#pragma GCC unroll 8
+            for (int r = 0; r < Registers; ++r) {
+                total[r] = load<i8>(entries.row(own) + column + r * lanes);
+            }
+        }
+        for (std::int64_t entry = first; entry < first + count; ++entry) {
+            entries.template prefetch<Registers * lanes>(entry, column);
+            const std::int8_t* row = entries.row(entries.indices[entry]) + column;
 #pragma GCC unroll 8
             for (int r = 0; r < Registers; ++r) {
                 total[r] += load<i8>(row + r * lanes);
             }
         }
-        __builtin_memcpy(few, total, sizeof few);
-        if (!spilled && entry == part.count) {
-            break;
-        }
-        for (std::int64_t c = 0; c < bytes; ++c) {
-            whole[c] = (spilled ? whole[c] : 0) + few[c];
-        }
-        spilled = true, left = run;
-        for (int r = 0; r < Registers; ++r) {
-            total[r] = i8{};
-        }
-        if (entry == part.count) {
-            break;
-        }
     }
-    f32 sums[4 * Registers];
-    for (int r = 0; r < 4 * Registers && !spilled; ++r) {
-        sums[r] = Level::widen_bytes(few + r * Level::lanes);
-    }
-    for (int r = 0; r < 4 * Registers && spilled; ++r) {
-        sums[r] = __builtin_convertvector(load<i32>(whole + r * Level::lanes), f32);
-    }
-    put<Level>(sink, column, sums);
-}
 
-/// All columns, as `add_floats` does.
-template <class Level, int Registers = Level::byte_registers, class Index>
-void add_integers(const Entries<Index>& part, const Sink& sink, std::int64_t column = 0) noexcept {
-    constexpr std::int64_t step = Registers * 4 * Level::lanes;
-    for (; column + step <= part.source.width; column += step) {
-        add_bytes<Level, Registers>(part, column, sink);
+    template <int Registers>
+    [[gnu::noinline]] void add_many(const Part& part, std::int64_t own, const Sink& sink,
+                                    std::int64_t column) const noexcept {
+        std::int32_t whole[Registers * lanes] = {};
+        for (std::int64_t entry = 0; entry < part.count; entry += run - 1) {
+            const std::int64_t left = part.count - entry;
+            i8 total[Registers] = {};
+            add<Registers>(part.first + entry, left < run - 1 ? left : run - 1,
+                           entry == 0 ? own : -1, column, total);
+            std::int8_t few[sizeof total];
+            __builtin_memcpy(few, total, sizeof few);
+            for (std::int64_t c = 0; c < Registers * lanes; ++c) {
+                whole[c] += few[c];
+            }
+        }
+        f32 sums[4 * Registers];
+        for (int r = 0; r < 4 * Registers; ++r) {
+            sums[r] = __builtin_convertvector(load<i32>(whole + r * Level::lanes), f32);
+        }
+        put<Level>(sink, column, sums);
     }
-    if constexpr (step > ternary_group) {
-        add_integers<Level, Registers / 2>(part, sink, column);
-    }
-}
+};
 
-template <class Level, class Index>
-void add_part(const Step& step, const Part& part, const Sink& sink) noexcept {
-    const Entries<Index> entries(step, part);
+/// Calls `run` with the sums that a step's source and graph need.
+template <class Level, class Index, class Run>
+void with_sums(const Step& step, const Run& run) noexcept {
     const bool weighted = step.graph.weights != nullptr;
     switch (step.source.kind) {
         case Kind::f32:
-            return weighted ? add_floats<Level, Floats<Level>, true>(entries, sink)
-                            : add_floats<Level, Floats<Level>, false>(entries, sink);
+            return weighted ? run(FloatSums<Level, Floats<Level>, true, Index>(step))
+                            : run(FloatSums<Level, Floats<Level>, false, Index>(step));
         case Kind::f16:
-            return weighted ? add_floats<Level, Halves<Level>, true>(entries, sink)
-                            : add_floats<Level, Halves<Level>, false>(entries, sink);
+            return weighted ? run(FloatSums<Level, Halves<Level>, true, Index>(step))
+                            : run(FloatSums<Level, Halves<Level>, false, Index>(step));
         case Kind::i8:
             return weighted || step.source.scales != nullptr
-                       ? add_floats<Level, Bytes<Level>, true>(entries, sink)
-                       : add_integers<Level>(entries, sink);
+                       ? run(FloatSums<Level, Bytes<Level>, true, Index>(step))
+                       : run(ByteSums<Level, Index>(step));
     }
 }
 
-template <class Level>
-void part(const Step& step, const Part& part, const Sink& sink) noexcept {
-    return step.graph.wide_indices ? add_part<Level, std::int64_t>(step, part, sink)
-                                   : add_part<Level, std::int32_t>(step, part, sink);
+template <class Level, class Run>
+void with_sums(const Step& step, const Run& run) noexcept {
+    step.graph.wide_indices ? with_sums<Level, std::int64_t>(step, run)
+                            : with_sums<Level, std::int32_t>(step, run);
 }
 
 }  // namespace

@@ -48,11 +48,6 @@ struct Row {
         : numbers(row_of<typename Source::Number>(held, row)),
           scale(held.scales == nullptr ? 1.0f : held.scales[row]) {}
     auto at(std::int64_t column) const noexcept { return scale * Source::at(numbers + column); }
-    void prefetch(std::int64_t ahead, std::int64_t width) const noexcept {
-        for (std::int64_t c = 0; c < width; c += 64 / sizeof(*numbers)) {
-            __builtin_prefetch(numbers + ahead + c);
-        }
-    }
 };
 
 /// Row `row` as floats in `out` (held.width).

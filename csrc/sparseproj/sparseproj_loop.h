@@ -22,9 +22,9 @@ void add_parts(std::int64_t row, std::int64_t width, const Part*& parts, const f
     }
 }
 
-template <class Level>
-void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* parts,
-          const float* part_sums, float* scratch) noexcept {
+template <class Level, class RowSums>
+void rows(const RowSums& row_sums, const Step& step, std::int64_t first, std::int64_t count,
+          const Part* parts, const float* part_sums, float* scratch) noexcept {
     using f32 = typename Level::f32;
     const std::int64_t width = step.source.width;
     const Held& target = step.target;
@@ -34,6 +34,9 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
     std::int64_t start = step.graph.start(first);
     for (std::int64_t row = first; row < first + count; ++row) {
         const std::int64_t end = step.graph.start(row + 1);
+        if (step.rows_ahead > 0) {
+            row_sums.entries.prefetch_row(row + step.rows_ahead);
+        }
         Sink sink{step.row_scales == nullptr ? 1.0f : step.row_scales[row], scratch, nullptr,
                   direct && step.stream_target};
         if (direct && target.kind == Kind::f32) {
@@ -42,7 +45,7 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
             sink.halves = row_of<std::uint16_t>(target, row);
         }
         if (end - start <= part_entries) {
-            part<Level>(step, {row, start, end - start}, sink);
+            row_sums({row, start, end - start}, step.self_loops ? row : -1, sink);
         } else {
             add_parts<Level>(row, width, parts, part_sums, scratch);
             for (std::int64_t c = 0; c < width; c += Level::lanes) {
@@ -66,10 +69,21 @@ void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* 
     }
 }
 
+template <class Level>
+void rows(const Step& step, std::int64_t first, std::int64_t count, const Part* parts,
+          const float* part_sums, float* scratch) noexcept {
+    with_sums<Level>(step, [&](const auto& row_sums) {
+        rows<Level>(row_sums, step, first, count, parts, part_sums, scratch);
+    });
+}
+
 /// Of a part of a long row: not scaled, that is times 1.
 template <class Level>
-void part_sums(const Step& step, const Part& of, float* sums) noexcept {
-    part<Level>(step, of, {1.0f, sums, nullptr, false});
+void part_sums(const Step& step, const Part& part, float* sums) noexcept {
+    const bool own = step.self_loops && part.first == step.graph.start(part.row);
+    with_sums<Level>(step, [&](const auto& row_sums) {
+        row_sums(part, own ? part.row : -1, {1.0f, sums, nullptr, false});
+    });
 }
 
 template <class Level>

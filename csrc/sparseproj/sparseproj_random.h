@@ -21,7 +21,9 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
                     int threshold, std::int64_t width, std::int8_t* out) noexcept {
     constexpr std::int64_t words = ternary_group / 4;
     const std::uint64_t key = mix(seed + golden);
-    const auto limit = static_cast<std::uint16_t>(threshold);
+    // The last that become 1, and that become -1, with signs as vectors compare them.
+    const auto ones = static_cast<std::int16_t>(threshold - 1 - 0x8000);
+    const auto others = static_cast<std::int16_t>(2 * threshold - 1 - 0x8000);
     for (std::int64_t i = 0; i < n; ++i, out += width) {
         const std::uint64_t state = mix(key + static_cast<std::uint64_t>(ids[i]) * golden);
         for (std::int64_t group = 0; group < width; group += ternary_group) {
@@ -33,9 +35,9 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
             }
             __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
             for (std::int64_t c = 0; c < ternary_group; ++c) {
-                const auto above = static_cast<std::uint16_t>(lanes[c] - limit);
+                const auto random = static_cast<std::int16_t>(lanes[c] ^ 0x8000);
                 const auto number =
-                    static_cast<std::int16_t>(lanes[c] < limit ? 1 : -(above < limit));
+                    static_cast<std::int16_t>(1 - 2 * (random > ones) + (random > others));
                 out[group + c] = static_cast<std::int8_t>(number);
             }
         }

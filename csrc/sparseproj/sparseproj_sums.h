@@ -8,41 +8,52 @@
 namespace tersevec::sparseproj {
 namespace {
 
-constexpr std::int64_t entries_ahead = 24;  // that are prefetched
+// Entries whose rows are prefetched; floats take twice the lines.
+template <class Number>
+constexpr std::int64_t entries_ahead = sizeof(Number) == 4 ? 16 : 24;
 
-/// A part of a row: what its walks over columns share.
-template <class Index>
+/// A source's rows and a graph's entries, as the walks over a part of a row read them.
+template <class Number, class Index>
 struct Entries {
-    const Held& source;
-    const Index* indices;
+    const Number* values;
+    std::int64_t width;
+    const float* scales;   // of the source's rows
     const float* weights;  // null: all 1
-    std::int64_t count;
-    std::int64_t readable;  // entries of the graph from the first on
-    std::int64_t own;       // the row whose held row comes first, -1 for none
+    const Index* indices;
+    std::int64_t last;  // the entry past the graph's last
 
-    Entries(const Step& step, const Part& part) noexcept
-        : source(step.source),
-          indices(static_cast<const Index*>(step.graph.indices) + part.first),
-          weights(step.graph.weights == nullptr ? nullptr : step.graph.weights + part.first),
-          count(part.count),
-          readable(step.graph.start(step.graph.n) - part.first),
-          own(step.self_loops && part.first == step.graph.start(part.row) ? part.row : -1) {}
+    explicit Entries(const Step& step) noexcept
+        : values(row_of<Number>(step.source, 0)),
+          width(step.source.width),
+          scales(step.source.scales),
+          weights(step.graph.weights),
+          indices(static_cast<const Index*>(step.graph.indices)),
+          last(step.graph.start(step.graph.n)) {}
 
+    const Number* row(std::int64_t i) const noexcept { return values + i * width; }
+    float scale(std::int64_t i) const noexcept { return scales == nullptr ? 1.0f : scales[i]; }
     float factor(std::int64_t entry) const noexcept {
-        if (source.scales == nullptr) {
+        if (scales == nullptr) {
             return weights[entry];
         }
-        const float scale = source.scales[indices[entry]];
+        const float scale = scales[indices[entry]];
         return weights == nullptr ? scale : weights[entry] * scale;
     }
-    void prefetch(std::int64_t entry, std::int64_t first_byte, std::int64_t bytes,
-                  std::int64_t row_bytes) const noexcept {
-        const std::int64_t ahead = entry + entries_ahead;
-        if (ahead < readable) {
-            const auto* row =
-                static_cast<const char*>(source.values) + indices[ahead] * row_bytes + first_byte;
-            for (std::int64_t byte = 0; byte < bytes; byte += 64) {
-                __builtin_prefetch(row + byte, 0, 3);
+    [[gnu::always_inline]] void prefetch_row(std::int64_t i) const noexcept {
+        const auto* numbers = reinterpret_cast<const char*>(row(i));
+        for (std::int64_t byte = 0; byte < width * std::int64_t{sizeof(Number)}; byte += 64) {
+            __builtin_prefetch(numbers + byte, 0, 2);
+        }
+    }
+    /// Columns of the row of an entry that comes soon.
+    template <std::int64_t Columns>
+    [[gnu::always_inline]] void prefetch(std::int64_t entry, std::int64_t column) const noexcept {
+        if (entry + entries_ahead<Number> < last) {
+            const auto* numbers =
+                reinterpret_cast<const char*>(row(indices[entry + entries_ahead<Number>]) + column);
+#pragma GCC unroll 8
+            for (std::int64_t byte = 0; byte < Columns * std::int64_t{sizeof(Number)}; byte += 64) {
+                __builtin_prefetch(numbers + byte, 0, 3);
             }
         }
     }
@@ -91,51 +102,66 @@ template <class Level, int Registers>
     }
 }
 
-/// The sums of `Registers` registers of columns from `column` on.
-template <class Level, class Source, bool Factored, int Registers, class Index>
-void add_columns(const Entries<Index>& part, std::int64_t column, const Sink& sink) noexcept {
+/// Sums of rows as floats, times factors if there are any.
+template <class Level, class Source, bool Factored, class Index>
+struct FloatSums {
     using f32 = typename Level::f32;
     using Number = typename Source::Number;
-    constexpr std::int64_t lanes = Level::lanes, bytes = Registers * lanes * sizeof(Number);
-    const auto* columns = row_of<Number>(part.source, 0) + column;
-    const std::int64_t width = part.source.width;
-    f32 total[Registers] = {};
-    if (part.own >= 0) {
-        const float scale = part.source.scales == nullptr ? 1.0f : part.source.scales[part.own];
-#pragma GCC unroll 16
-        for (int r = 0; r < Registers; ++r) {
-            total[r] = scale * Source::at(columns + part.own * width + r * lanes);
-        }
-    }
-    for (std::int64_t entry = 0; entry < part.count; ++entry) {
-        part.prefetch(entry, column * sizeof(Number), bytes, width * sizeof(Number));
-        const Number* row = columns + part.indices[entry] * width;
-        if constexpr (Factored) {
-            const auto factor = broadcast<f32>(part.factor(entry));
-#pragma GCC unroll 16
-            for (int r = 0; r < Registers; ++r) {
-                total[r] += factor * Source::at(row + r * lanes);
-            }
-        } else {
-#pragma GCC unroll 16
-            for (int r = 0; r < Registers; ++r) {
-                total[r] += Source::at(row + r * lanes);
-            }
-        }
-    }
-    put<Level>(sink, column, total);
-}
+    Entries<Number, Index> entries;
 
-/// All columns, as many registers at once as there are, then half of them, and so on.
-template <class Level, class Source, bool Factored, int Registers = Level::registers, class Index>
-void add_floats(const Entries<Index>& part, const Sink& sink, std::int64_t column = 0) noexcept {
-    constexpr std::int64_t step = Registers * Level::lanes;
-    for (; column + step <= part.source.width; column += step) {
-        add_columns<Level, Source, Factored, Registers>(part, column, sink);
+    explicit FloatSums(const Step& step) noexcept : entries(step) {}
+
+    /// Of a part, and of the row `own` if there is one, to `sink`.
+    [[gnu::always_inline]] void operator()(const Part& part, std::int64_t own,
+                                           const Sink& sink) const noexcept {
+        columns<Level::registers>(part, own, sink, 0);
     }
-    if constexpr (step > held_group) {
-        add_floats<Level, Source, Factored, Registers / 2>(part, sink, column);
+
+private:
+    /// As many registers at once as there are columns for from `column` on, then half of them.
+    template <int Registers>
+    [[gnu::always_inline]] void columns(const Part& part, std::int64_t own, const Sink& sink,
+                                        std::int64_t column) const noexcept {
+        constexpr std::int64_t step = Registers * Level::lanes;
+        for (; column + step <= entries.width; column += step) {
+            add<Registers>(part, own, sink, column);
+        }
+        if constexpr (step > held_group) {
+            columns<Registers / 2>(part, own, sink, column);
+        }
     }
-}
+
+    template <int Registers>
+    [[gnu::always_inline]] void add(const Part& part, std::int64_t own, const Sink& sink,
+                                    std::int64_t column) const noexcept {
+        constexpr std::int64_t lanes = Level::lanes;
+        f32 total[Registers] = {};
+        if (own >= 0) {
+            const float scale = entries.scale(own);
+#pragma GCC unroll 16
+            for (int r = 0; r < Registers; ++r) {
+                total[r] = scale * Source::at(entries.row(own) + column + r * lanes);
+            }
+        }
+        for (std::int64_t entry = part.first; entry < part.first + part.count; ++entry) {
+            entries.template prefetch<Registers * lanes>(entry, column);
+            const Number* row = entries.row(entries.indices[entry]) + column;
+            if constexpr (Factored) {
+                const auto factor = broadcast<f32>(entries.factor(entry));
+#pragma GCC unroll 16
+                for (int r = 0; r < Registers; ++r) {
+                    total[r] += factor * Source::at(row + r * lanes);
+                }
+            } else {
+#pragma GCC unroll 16
+                for (int r = 0; r < Registers; ++r) {
+                    total[r] += Source::at(row + r * lanes);
+                }
+            }
+        }
+        put<Level>(sink, column, total);
+    }
+};
+
 }  // namespace
 }  // namespace tersevec::sparseproj

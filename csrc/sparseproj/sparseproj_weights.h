@@ -57,8 +57,6 @@ void widen(const Held& held, std::int64_t first, std::int64_t count, bool normal
     }
 }
 
-constexpr std::int64_t rows_ahead = 8;  // of those with a weight
-
 /// A choice that is made before a loop and not in it.
 template <bool Is>
 struct Flag {
@@ -117,7 +115,6 @@ void add_up(const Step& step, std::int64_t row, const float* made_floats) noexce
     const Row<Level, Floats<Level>> made(made_floats);
     float held_factor = 0.0f, made_factor = 0.0f;
     if (sums.held != 0.0f) {
-        held.prefetch(rows_ahead * step.source.width, step.source.width);
         held_factor = coefficient<Level>(sums.held, sums.normalize, held, step.source.width);
     }
     if (sums.made != 0.0f) {

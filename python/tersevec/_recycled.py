@@ -11,7 +11,7 @@ import numpy as np
 
 from tersevec._types import U8
 
-_MOST = 1 << 28  # bytes of blocks that are kept
+_MOST = 1 << 29  # bytes of blocks that are kept
 _HUGE_PAGES: int = getattr(mmap, "MADV_HUGEPAGE", -1)
 _MAY_TAKE: int = getattr(mmap, "MADV_FREE", -1)
 KEEPS = _HUGE_PAGES >= 0 and _MAY_TAKE >= 0  # on Linux
