@@ -41,7 +41,7 @@ struct Run {
     const Documents* documents;
     const std::int64_t* ids;
     std::int64_t first, count;
-    float* scratch;  // scratch_floats(dims), for rows that must be padded
+    float* scratch;  // scratch_floats(dims), for rows that are padded or widened
 
     std::int64_t id(std::int64_t i) const noexcept { return ids == nullptr ? first + i : ids[i]; }
 };

@@ -10,9 +10,8 @@
 namespace tersevec::maxsim::avx512bf16 {
 namespace {
 
-struct Pairs {
+struct Pairs : PlainRows<2> {
     using Sum = Avx512::f32;
-    static constexpr int bytes = 2;
 
     const char* lines;
 

@@ -12,8 +12,10 @@ namespace tersevec::maxsim::avx512icl {
 namespace {
 
 struct Dot {
+    using Rows = PlainRows<1>;
     using Number = std::uint8_t;
     using i32 = Vector<16>::i32;
+    static constexpr int group = 4;
     static constexpr std::int32_t start = -128;
 
     static i32 add(i32 sums, const Number* lanes, std::int32_t four) noexcept {

@@ -11,23 +11,30 @@ inline std::int64_t padded_dims(std::int64_t dims, std::int64_t depth) noexcept 
     return (dims + depth - 1) / depth * depth;
 }
 
-/// Four bytes of a row from byte `at` on, zeros past its end.
-inline std::int32_t four_bytes(const char* row, std::int64_t at, std::int64_t row_bytes) noexcept {
-    std::int32_t four = 0;
-    if (at + 4 <= row_bytes) [[likely]] {
-        __builtin_memcpy(&four, row + at, sizeof four);
-        return four;
+/// The bytes of a row from one on, zeros past its end: fewer than four.
+inline std::int32_t last_bytes(const char* row, std::int64_t count) noexcept {
+    std::uint32_t four = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+        four |= std::uint32_t{static_cast<unsigned char>(row[i])} << 8 * i;
     }
-    auto* bytes = reinterpret_cast<char*>(&four);
-    for (; at < row_bytes; ++at) {
-        *bytes++ = row[at];
-    }
-    return four;
+    return static_cast<std::int32_t>(four);
 }
 
+/// Tokens as they lie.
+template <int Bytes>
+struct PlainRows {
+    template <int Rows>
+    static const char* rows(const Run& run, std::int64_t token) noexcept {
+        return static_cast<const char*>(run.documents->batch.tokens.row(token));
+    }
+    static std::int64_t row_bytes(const Run& run) noexcept {
+        return run.documents->batch.tokens.dims * Bytes;
+    }
+};
+
 /// What the bytes are, `Of(panel)` knows:
-///   Of::bytes                      of a dimension
 ///   lines                          of the panel: four bytes of each lane, side by side
+///   rows<Rows>(run, token)         the first of so many rows, and row_bytes(run) of each
 ///   start(run, token)              of a register of sums
 ///   add(sums, lanes, four)
 ///   show(run, token, t, sums, keep)
@@ -57,16 +64,18 @@ struct FoursTile {
 
 private:
     static constexpr std::int64_t line_bytes = 64;
+    using Sum = typename Of::Sum;
 
     /// The next rows are fetched meanwhile.
     template <int Rows, class Keep>
     static void see(const Run& run, std::int64_t first, std::int64_t t, const Of& of,
                     Keep& keep) noexcept {
+        const char* rows = of.template rows<Rows>(run, first + t);
+        const std::int64_t row_bytes = of.row_bytes(run);
         const Tokens& tokens = run.documents->batch.tokens;
-        const std::int64_t row_bytes = tokens.dims * Of::bytes;
-        const auto* rows = static_cast<const char*>(tokens.row(first + t));
-        const char *lanes = of.lines, *ahead = rows + most * row_bytes;
-        typename Of::Sum sums[Rows][registers];
+        const auto* ahead = static_cast<const char*>(tokens.row(first + t + most));
+        const char* lanes = of.lines;
+        Sum sums[Rows][registers];
 #pragma GCC unroll 16
         for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
@@ -74,7 +83,8 @@ private:
                 sums[r][c] = of.start(run, first + t + r);
             }
         }
-        for (std::int64_t at = 0; at < row_bytes; at += 4, lanes += 4 * Width) {
+        std::int64_t at = 0;
+        for (; at + 4 <= row_bytes; at += 4, lanes += 4 * Width) {
             if (at % line_bytes == 0) {
 #pragma GCC unroll 16
                 for (int r = 0; r < Rows; ++r) {
@@ -83,16 +93,26 @@ private:
             }
 #pragma GCC unroll 16
             for (int r = 0; r < Rows; ++r) {
-                const std::int32_t four = four_bytes(rows + r * row_bytes, at, row_bytes);
-#pragma GCC unroll 4
-                for (int c = 0; c < registers; ++c) {
-                    sums[r][c] = Of::add(sums[r][c], lanes + 4 * Level::lanes * c, four);
-                }
+                add(lanes, load<std::int32_t>(rows + r * row_bytes + at), sums[r]);
+            }
+        }
+        if (at < row_bytes) {
+#pragma GCC unroll 16
+            for (int r = 0; r < Rows; ++r) {
+                add(lanes, last_bytes(rows + r * row_bytes + at, row_bytes - at), sums[r]);
             }
         }
 #pragma GCC unroll 16
         for (int r = 0; r < Rows; ++r) {
             of.show(run, first + t + r, t + r, sums[r], keep);
+        }
+    }
+
+    [[gnu::always_inline]] static void add(const char* lanes, std::int32_t four,
+                                           Sum (&sums)[registers]) noexcept {
+#pragma GCC unroll 4
+        for (int c = 0; c < registers; ++c) {
+            sums[c] = Of::add(sums[c], lanes + 4 * Level::lanes * c, four);
         }
     }
 };

@@ -68,14 +68,33 @@ struct Scales {
     }
 };
 
-/// For levels that multiply four bytes of a token by those of every lane:
+/// Bytes widened to pairs of 16 bits, zeros past an odd end, in the scratch of a run.
+struct WidenedRows {
+    template <int Rows>
+    static const char* rows(const Run& run, std::int64_t token) noexcept {
+        const Tokens& tokens = run.documents->batch.tokens;
+        auto* words = reinterpret_cast<std::int16_t*>(run.scratch);
+        for (int r = 0; r < Rows; ++r, words += row_bytes(run) / 2) {
+            const auto* numbers = static_cast<const std::int8_t*>(tokens.row(token + r));
+            words[row_bytes(run) / 2 - 1] = 0;
+            for (std::int64_t t = 0; t < tokens.dims; ++t) {
+                words[t] = numbers[t];
+            }
+        }
+        return reinterpret_cast<const char*>(run.scratch);
+    }
+    static std::int64_t row_bytes(const Run& run) noexcept {
+        return padded_dims(run.documents->batch.tokens.dims, 2) * 2;
+    }
+};
+
+/// For levels that multiply four bytes of a token by those of every lane, or two bytes of 16 bits:
 ///   i32 Dot::add(i32 sums, const Number* lanes, std::int32_t four)
 ///   Dot::start: the sum of a token's numbers times this is where its products start
 template <class Level, class Dot, int Width>
-struct Int8Fours {
-    using Panel = Int8Panel<typename Dot::Number, 4, 4>;
+struct Int8Fours : Dot::Rows {
+    using Panel = Int8Panel<typename Dot::Number, Dot::group, Dot::group>;
     using Sum = typename Vector<Level::lanes>::i32;
-    static constexpr int bytes = 1;
 
     const char* lines;
     Scales<Level, Width> scales;
@@ -101,7 +120,7 @@ template <class Level, class Dot>
 struct Dots {
     template <int Width>
     using Tile = FoursTile<Level, Int8Fours<Level, Dot, Width>, Width>;
-    using Panel = Int8Panel<typename Dot::Number, 4, 4>;
+    using Panel = Int8Panel<typename Dot::Number, Dot::group, Dot::group>;
     static constexpr Way way{widest<Level>, &Panel::bytes, &Panel::template pack<-Dot::start>,
                              &maxima<Level, Tile>, &positions<Level, Tile>};
 };

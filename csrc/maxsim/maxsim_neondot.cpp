@@ -11,8 +11,10 @@ namespace tersevec::maxsim::neondot {
 namespace {
 
 struct Dot {
+    using Rows = PlainRows<1>;
     using Number = std::int8_t;
     using i32 = Vector<4>::i32;
+    static constexpr int group = 4;
     static constexpr std::int32_t start = 0;
 
     static i32 add(i32 sums, const Number* lanes, std::int32_t four) noexcept {
