@@ -4,10 +4,38 @@
 //   registers  8 sums, one for each code of the block
 //   tail       none here; the loop hands us whole blocks
 //   why not    pshufb nibble counts: 16 bytes a step cost more than two popcnt
-#include "hamming/hamming_popcnt.h"
+#include <nmmintrin.h>
+
+#include "hamming/hamming_loop.h"
 
 namespace tersevec::hamming::sse4 {
 namespace {
+
+struct Block : SignsOneByOne {
+    template <int Q>
+    static bool sums(const std::uint64_t* queries, const std::uint64_t* block, std::int64_t n_words,
+                     const std::int64_t* start, std::int64_t* out) noexcept {
+        std::int64_t any = 0;
+        for (int q = 0; q < Q; ++q) {
+            std::int64_t sums[block_codes];
+            for (int c = 0; c < block_codes; ++c) {
+                sums[c] = start[q];
+            }
+            for (std::int64_t w = 0; w < n_words; ++w) {
+                const std::uint64_t query = queries[w * Q + q];
+                __builtin_prefetch(block + w * block_codes + prefetch_words);
+#pragma GCC unroll 8
+                for (int c = 0; c < block_codes; ++c) {
+                    sums[c] += _mm_popcnt_u64(query ^ block[w * block_codes + c]);
+                }
+            }
+            for (int c = 0; c < block_codes; ++c) {
+                any |= out[q * block_codes + c] = sums[c];
+            }
+        }
+        return any < 0;
+    }
+};
 
 /// 8 signs at a time, each half reversed first: the first float belongs in the top bit.
 void pack_bits(const float* x, std::int64_t dim, std::uint8_t* bits) noexcept {
@@ -27,8 +55,8 @@ void pack_bits(const float* x, std::int64_t dim, std::uint8_t* bits) noexcept {
 
 extern const Kernels kernels;
 constinit const Kernels kernels{.isa = Isa::sse4,
-                                .below = &below<PopcntBlock>,
-                                .distances = &distances<PopcntBlock>,
+                                .below = &below<Block>,
+                                .distances = &distances<Block>,
                                 .pack_bits = &pack_bits};
 
 }  // namespace tersevec::hamming::sse4
