@@ -48,6 +48,26 @@ struct Sse4 : Plain {
         const __m128i signs = _mm_slli_epi32(_mm_and_si128(all_i32x4, _mm_set1_epi32(0x8000)), 16);
         return _mm_or_ps(sizes, _mm_castsi128_ps(_mm_or_si128(beyond, signs)));
     }
+    /// As `to_half`.
+    static void narrow_half(f32 numbers, std::uint16_t* halves) noexcept {
+        const __m128i all_i32x4 = _mm_castps_si128(numbers);
+        const __m128i sizes_i32x4 = _mm_and_si128(all_i32x4, _mm_set1_epi32(INT32_MAX));
+        const __m128i odd = _mm_and_si128(_mm_srli_epi32(sizes_i32x4, 13), _mm_set1_epi32(1));
+        const __m128i normal = _mm_srli_epi32(
+            _mm_add_epi32(_mm_sub_epi32(sizes_i32x4, _mm_set1_epi32(0x38000000 - 0xfff)), odd), 13);
+        const __m128 half = _mm_set1_ps(0.5f);
+        const __m128i steps =
+            _mm_sub_epi32(_mm_castps_si128(_mm_add_ps(_mm_castsi128_ps(sizes_i32x4), half)),
+                          _mm_castps_si128(half));
+        const __m128i small = _mm_cmplt_epi32(sizes_i32x4, _mm_set1_epi32(0x38800000));
+        const __m128i large = _mm_cmpgt_epi32(sizes_i32x4, _mm_set1_epi32(0x477fefff));
+        const __m128i finite = _mm_blendv_epi8(normal, steps, small);
+        const __m128i nearest = _mm_blendv_epi8(finite, _mm_set1_epi32(0x7c00), large);
+        const __m128i signs = _mm_and_si128(_mm_srli_epi32(all_i32x4, 16), _mm_set1_epi32(0x8000));
+        const __m128i halves_i32x4 = _mm_or_si128(nearest, signs);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(halves),
+                         _mm_packus_epi32(halves_i32x4, halves_i32x4));
+    }
     static unsigned positive(f32 numbers) noexcept {
         return static_cast<unsigned>(_mm_movemask_ps(_mm_cmpgt_ps(numbers, _mm_setzero_ps())));
     }

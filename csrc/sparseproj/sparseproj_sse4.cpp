@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sparse random projections and rows of graphs, SSE4.
-//   step       4 columns of a neighbour: one load, one addition; 16 of bytes
+//   step       4 columns of a neighbour: one load that widens, one addition; 16 of bytes
 //   registers  8 sums of 4 columns, or of 16 bytes
 //   tail       none: held rows come in groups of 16 columns; the last of the output is copied
-//   why not    halves by instructions: F16C comes with AVX
-#include <immintrin.h>
-
-#include "simd/plain.h"
+//   why not    halves by instructions of their own, F16C: it comes with AVX; integers widen and
+//              round them
+#include "simd/sse4.h"
 #include "sparseproj/sparseproj_loop.h"
 
 namespace tersevec::sparseproj::sse4 {
 namespace {
 
-struct Level : Plain {
+struct Level : Sse4 {
     static constexpr int registers = 8, byte_registers = 8;
     static constexpr bool streams = false;
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
