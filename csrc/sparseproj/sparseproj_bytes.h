@@ -56,8 +56,8 @@ private:
         }
     }
 
-    /// Entries that a byte has room for.
-    static constexpr std::int64_t run = 127;
+    static constexpr std::int64_t run = 127;  // rows that a byte has room for
+
     template <int Registers>
     [[gnu::always_inline]] void add(std::int64_t first, std::int64_t count, std::int64_t own,
                                     std::int64_t column, i8 (&total)[Registers]) const noexcept {
@@ -77,6 +77,7 @@ private:
         }
     }
 
+    /// Of more entries than that: few parts, which must not take registers from the others.
     template <int Registers>
     [[gnu::noinline]] void add_many(const Part& part, std::int64_t own, const Sink& sink,
                                     std::int64_t column) const noexcept {

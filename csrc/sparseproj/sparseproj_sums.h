@@ -39,6 +39,7 @@ struct Entries {
         const float scale = scales[indices[entry]];
         return weights == nullptr ? scale : weights[entry] * scale;
     }
+    /// A row, to the second cache.
     [[gnu::always_inline]] void prefetch_row(std::int64_t i) const noexcept {
         const auto* numbers = reinterpret_cast<const char*>(row(i));
         for (std::int64_t byte = 0; byte < width * std::int64_t{sizeof(Number)}; byte += 64) {
