@@ -296,7 +296,16 @@ def test_narrow_then_widen_is_the_nearest(path, rng, width):
         assert (np.abs(back - x) <= np.abs(x).max(axis=1, keepdims=True) / 253).all()
 
 
-# ---- projections
+@pytest.mark.parametrize("loops", [False, True])
+def test_sums_of_equal_signs_outgrow_bytes(path, loops):
+    counts = np.array([125, 126, 127, 128, 129, 252, 253, 254, 255, 256, 300])
+    indptr, n = np.concatenate([[0], np.cumsum(counts)]), len(counts)
+    rows = np.tile(np.array([[1] * 64 + [-1] * 64], np.int8), (n, 1))
+    indices, out = np.arange(indptr[-1]) % n, np.empty((n, 128), np.float32)
+    path.sparseproj.propagate(
+        indptr, indices, None, None, loops, rows, None, None, None, out, 0, 1, False, False, 1
+    )
+    assert_equal((out,), (((counts[:, None] + loops) * rows).astype(np.float32),))
 
 
 @pytest.mark.skipif(not guard.HERE, reason=guard.WHY_NOT)

@@ -90,6 +90,7 @@ struct WidenedRows {
 
 /// For levels that multiply four bytes of a token by those of every lane, or two bytes of 16 bits:
 ///   i32 Dot::add(i32 sums, const Number* lanes, std::int32_t four)
+///   Dot::group: numbers in four bytes; Dot::Rows: tokens as they lie, or widened
 ///   Dot::start: the sum of a token's numbers times this is where its products start
 template <class Level, class Dot, int Width>
 struct Int8Fours : Dot::Rows {

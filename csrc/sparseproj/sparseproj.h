@@ -86,7 +86,8 @@ struct Step {
     bool self_loops;
     Sums sums;
     bool stream_target = false, stream_sums = false;  // set by `propagate`: past the caches
-    std::int64_t rows_ahead = 0;  // set by `propagate`: the source's row that is asked for, 0: none
+    std::int64_t rows_ahead =
+        0;  // set by `propagate`: where source rows are prefetched, 0: nowhere
 };
 
 /// A random matrix by columns: column c adds features[starts[2 c]] ... and takes off those from

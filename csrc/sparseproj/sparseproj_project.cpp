@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "core/kernel_table.h"
@@ -20,76 +19,60 @@ struct Features {
 
 constexpr std::int64_t spare_sums = 64;  // that nobody reads
 
-/// Adds numbers to the columns that add them or take them off, feature by feature.
-class Scatter {
-public:
-    explicit Scatter(const Features& features)
-        : features_(features), sums_(2 * features.width + spare_sums) {}
-
-    template <class Index>
-    void add(const Graph& graph, std::int64_t row) noexcept {
-        const auto* indices = static_cast<const Index*>(graph.indices);
-        for (std::int64_t entry = graph.start(row); entry < graph.start(row + 1); ++entry) {
-            const std::int64_t* start = features_.starts + indices[entry];
-            add_list(start[0], start[1], graph.weights == nullptr ? 1.0f : graph.weights[entry]);
-        }
-    }
-
-    /// out (width) = scale * (what was added - what was taken off); begins anew.
-    void finish(float scale, float* out) noexcept {
-        for (std::int64_t c = 0; c < features_.width; ++c) {
-            out[c] = scale * (sums_[c] - sums_[features_.width + c]);
-        }
-        std::fill(sums_.begin(), sums_.end(), 0.0f);
-    }
-
-protected:
-    void add_list(std::int64_t start, std::int64_t end, float number) noexcept {
-        for (std::int64_t i = start; i < end; ++i) {
-            sums_[features_.codes[i]] += number;
-        }
-    }
-
-    Features features_;
-    std::vector<float> sums_;
-};
-
-/// A word for each feature: 0 without codes; else two codes, the second a spare sum's where there
-/// is but one, of which neighbours have different ones; or `is_list` and which of the lists.
+/// A feature's codes as a word: 0 without any; else two, the second a spare sum's where there is
+/// but one, of which neighbours have different ones; or `is_list` and the feature.
 class Words {
 public:
     static constexpr std::uint32_t is_list = 1u << 31;
     static constexpr int code_bits = 15;
 
-    explicit Words(const Features& features) : words_(features.n) {
-        const std::int64_t spare = 2 * features.width, limit = std::int64_t{1} << code_bits;
-        for (std::int64_t feature = 0; feature < features.n; ++feature) {
-            const std::int64_t start = features.starts[feature], end = features.starts[feature + 1];
-            if (end - start > 2 || (end > start && spare + spare_sums > limit)) {
-                words_[feature] = is_list | static_cast<std::uint32_t>(lists_.size());
-                lists_.push_back({start, end});
-            } else if (end > start) {
-                const std::int64_t second =
-                    end - start == 2 ? features.codes[start + 1] : spare + feature % spare_sums;
-                words_[feature] =
-                    static_cast<std::uint32_t>(features.codes[start] | second << code_bits);
-            }
+    explicit Words(const Features& features) noexcept
+        : features_(features),
+          last_(features.starts[features.n] - 1),
+          fit_(last_ >= 0 && 2 * features.width + spare_sums <= std::int64_t{1} << code_bits) {}
+
+    /// Masks and no branches: two codes are read whether or not they are there, which no CPU
+    /// foresees.
+    std::uint32_t operator[](std::int64_t feature) const noexcept {
+        const std::int64_t start = features_.starts[feature];
+        const std::int64_t n = features_.starts[feature + 1] - start;
+        if (n > 2 || !fit_) [[unlikely]] {
+            return n > 0 ? is_list | static_cast<std::uint32_t>(feature) : 0;
         }
+        const auto first = static_cast<std::uint32_t>(features_.codes[std::min(start, last_)]);
+        const auto next = static_cast<std::uint32_t>(features_.codes[std::min(start + 1, last_)]);
+        const auto spare = static_cast<std::uint32_t>(2 * features_.width + feature % spare_sums);
+        const std::uint32_t two = 0u - (n == 2), some = 0u - (n != 0);
+        return (first | ((next & two) | (spare & ~two)) << code_bits) & some;
     }
 
-    std::uint32_t operator[](std::int64_t feature) const noexcept { return words_[feature]; }
-    auto list(std::uint32_t word) const noexcept { return lists_[word & ~is_list]; }
+    void prefetch(std::int64_t feature) const noexcept {
+        __builtin_prefetch(features_.starts + feature);
+    }
 
 private:
-    std::vector<std::uint32_t> words_;
-    std::vector<std::pair<std::int64_t, std::int64_t>> lists_;
+    Features features_;
+    std::int64_t last_;  // place of the last code
+    bool fit_;           // whether codes and spare sums have room in a word
 };
 
-/// The same by words. Most features of a very sparse matrix are in no column or in one, which no
-/// CPU foresees: numbers that count are noted without asking, then added to two sums.
-class WordScatter : public Scatter {
+/// All of them, made before.
+struct MadeWords {
+    std::vector<std::uint32_t> words;
+
+    std::uint32_t operator[](std::int64_t feature) const noexcept { return words[feature]; }
+    void prefetch(std::int64_t feature) const noexcept { __builtin_prefetch(&words[feature]); }
+};
+
+/// Adds numbers to the columns that add them or take them off. Most features of a very sparse
+/// matrix are in no column or in one: numbers that count are noted without asking, then added to
+/// two sums.
+/// `WordOf`: `Words` or `MadeWords`.
+template <class WordOf>
+class Scatter {
 public:
-    WordScatter(const Features& features, const Words& words) : Scatter(features), words_(words) {}
+    Scatter(const Features& features, const WordOf& words)
+        : features_(features), words_(words), sums_(2 * features.width + spare_sums) {}
 
     template <class Index>
     void add(const Graph& graph, std::int64_t row) noexcept {
@@ -104,13 +87,22 @@ public:
         }
     }
 
+    /// out (width) = scale * (what was added - what was taken off); begins anew.
+    void finish(float scale, float* out) noexcept {
+        for (std::int64_t c = 0; c < features_.width; ++c) {
+            out[c] = scale * (sums_[c] - sums_[features_.width + c]);
+        }
+        std::fill(sums_.begin(), sums_.end(), 0.0f);
+    }
+
 private:
-    static constexpr std::int64_t most_noted = 256;
+    static constexpr std::int64_t most_noted = 256, entries_ahead = 16;
 
     template <class Index, class NumberOf>
     std::int64_t note(const Index* indices, std::int64_t count, NumberOf number_of) noexcept {
         std::int64_t noted = 0;
         for (std::int64_t i = 0; i < count; ++i) {
+            words_.prefetch(indices[std::min(i + entries_ahead, count - 1)]);
             const std::uint32_t word = words_[indices[i]];
             words_noted_[noted] = word;
             numbers_noted_[noted] = number_of(i);
@@ -125,8 +117,10 @@ private:
             const std::uint32_t word = words_noted_[i];
             const float number = numbers_noted_[i];
             if ((word & Words::is_list) != 0) [[unlikely]] {
-                const auto [start, end] = words_.list(word);
-                add_list(start, end, number);
+                const std::int64_t* starts = features_.starts + (word & ~Words::is_list);
+                for (std::int64_t at = starts[0]; at < starts[1]; ++at) {
+                    sums_[features_.codes[at]] += number;
+                }
                 continue;
             }
             sums_[word & code] += number;
@@ -134,20 +128,22 @@ private:
         }
     }
 
-    const Words& words_;
+    Features features_;
+    const WordOf& words_;
+    std::vector<float> sums_;
     std::uint32_t words_noted_[most_noted];
     float numbers_noted_[most_noted];
 };
 
-template <class MakeScatter>
-void project_rows(const Graph& graph, std::int64_t width, float scale, int threads, float* out,
-                  const MakeScatter& make_scatter) {
+template <class WordOf>
+void project_rows(const Graph& graph, const Features& features, const WordOf& words, float scale,
+                  int threads, float* out) {
     for_rows(graph.n, threads, [&](std::int64_t first, std::int64_t count) {
-        auto scatter = make_scatter();
+        Scatter<WordOf> scatter(features, words);
         for (std::int64_t row = first; row < first + count; ++row) {
             graph.wide_indices ? scatter.template add<std::int64_t>(graph, row)
                                : scatter.template add<std::int32_t>(graph, row);
-            scatter.finish(scale, out + row * width);
+            scatter.finish(scale, out + row * features.width);
         }
     });
 }
@@ -166,11 +162,15 @@ void project_sparse(const Graph& graph, const std::int64_t* starts, const std::i
                     std::int64_t width, float scale, std::int64_t n_features, int threads,
                     float* out) {
     const Features features{starts, codes, n_features, width};
-    if (graph.start(graph.n) < n_features) {  // words would take longer to make
-        return project_rows(graph, width, scale, threads, out, [&] { return Scatter(features); });
-    }
     const Words words(features);
-    project_rows(graph, width, scale, threads, out, [&] { return WordScatter(features, words); });
+    if (2 * graph.start(graph.n) < n_features) {  // to make all of them would take longer
+        return project_rows(graph, features, words, scale, threads, out);
+    }
+    MadeWords made{std::vector<std::uint32_t>(n_features)};
+    for (std::int64_t feature = 0; feature < n_features; ++feature) {
+        made.words[feature] = words[feature];
+    }
+    project_rows(graph, features, made, scale, threads, out);
 }
 
 }  // namespace tersevec::sparseproj

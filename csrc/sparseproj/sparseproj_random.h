@@ -35,9 +35,9 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
             }
             __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
             for (std::int64_t c = 0; c < ternary_group; ++c) {
-                const auto random = static_cast<std::int16_t>(lanes[c] ^ 0x8000);
+                const auto lane = static_cast<std::int16_t>(lanes[c] ^ 0x8000);
                 const auto number =
-                    static_cast<std::int16_t>(1 - 2 * (random > ones) + (random > others));
+                    static_cast<std::int16_t>(1 - 2 * (lane > ones) + (lane > others));
                 out[group + c] = static_cast<std::int8_t>(number);
             }
         }
