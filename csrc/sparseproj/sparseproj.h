@@ -2,9 +2,11 @@
 /// Sparse random matrices of -1, 0 and 1, and what they and sparse rows multiply.
 ///
 /// ternary: number c of row `id` follows from (seed, id, c) alone, with `sparseproj_random.h`:
-///   key = mix(seed + golden), state = mix(key + id * golden), word b = mix(state + (b+1) golden)
-///   u = bits 16 t ... 16 t + 15 of word b, for c = 4 b + t;   1 if u < threshold,
-///   -1 if threshold <= u < 2 threshold, else 0: a share of 2 threshold / 2^16 is not zero.
+///   key = mix(seed + golden), state = mix(key + id * golden), low and high the halves of it,
+///   word b = mix(low + b (golden >> 32), high)
+///   u = 2^15 + the signed bits 16 t ... 16 t + 15 of word b, for c = 2 b + t
+///   1 if u < threshold, -1 if threshold <= u < 2 threshold, else 0: a share of 2 threshold / 2^16
+///   is not zero.
 /// propagate: a row of the graph is a sum of held rows, told at `Step`.
 /// project: sums of some of a row's numbers less sums of others, told at `Lists`.
 /// Exactness: every product, sum, quotient and root is rounded to float32 on its own, in the order

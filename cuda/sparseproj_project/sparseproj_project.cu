@@ -26,6 +26,12 @@ TERSEVEC_DEVICE u64 mix(u64 x) {
     return x ^ x >> 31;
 }
 
+TERSEVEC_DEVICE u32 mix(u32 x, u32 key) {
+    x = (x ^ x >> 16) * 0x21F0AAADu + key;
+    x = (x ^ x >> 15) * 0xD35A2D97u;
+    return x ^ x >> 15;
+}
+
 TERSEVEC_DEVICE bool finite(float x) {
     return (bits_of(x) & 0x7f800000u) != 0x7f800000u;
 }
@@ -131,16 +137,17 @@ extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i
     }
     const i64 first = (item - row * row_items) * 16;
     const u64 state = mix(mix(seed + golden) + static_cast<u64>(ids[row]) * golden);
-    u32 numbers[4];
+    const u32 low = static_cast<u32>(state), high = static_cast<u32>(state >> 32);
+    u32 numbers[4] = {};
 #pragma unroll
-    for (int w = 0; w < 4; ++w) {
-        const u64 word = mix(state + static_cast<u64>(first / 4 + w + 1) * golden);
-        numbers[w] = 0;
+    for (int w = 0; w < 8; ++w) {
+        const u32 word = mix(low + static_cast<u32>(first / 2 + w) * u32{golden >> 32}, high);
 #pragma unroll
-        for (int t = 0; t < 4; ++t) {
-            const u32 u = static_cast<u32>(word >> 16 * t) & 0xffffu;
+        for (int t = 0; t < 2; ++t) {
+            const int c = 2 * w + t;
+            const u32 u = (word >> 16 * t & 0xffffu) ^ 0x8000u;
             const u32 number = u < threshold ? 1u : u < 2 * threshold ? 0xffu : 0u;
-            numbers[w] |= first + 4 * w + t < used ? number << 8 * t : 0u;
+            numbers[c / 4] |= first + c < used ? number << 8 * (c % 4) : 0u;
         }
     }
     static_cast<uint4*>(out)[item] = {numbers[0], numbers[1], numbers[2], numbers[3]};

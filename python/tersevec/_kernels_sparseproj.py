@@ -12,10 +12,12 @@ from tersevec._types import F32, I8, I32, I64
 class SparseprojKernels(Protocol):
     """Random matrices of -1, 0 and 1, and sparse rows times held rows.
 
-    Number c of row `id` of a ternary matrix: with ``mix`` the finisher of SplitMix64, all modulo
-    2**64, and golden = 0x9E3779B97F4A7C15, ``key = mix(seed + golden)``, ``state = mix(key + id *
-    golden)``, word b is ``mix(state + (b + 1) * golden)``, and u is its bits 16 t to 16 t + 15,
-    where c = 4 b + t. The number is 1 if u < threshold, -1 if u < 2 * threshold, else 0; threshold
+    Number c of row `id` of a ternary matrix, with golden = 0x9E3779B97F4A7C15: modulo 2**64, where
+    ``mix`` is the finisher of SplitMix64, ``key = mix(seed + golden)``, ``state = mix(key + id *
+    golden)``; modulo 2**32, word b is ``finish(low + b * (golden >> 32), high)`` of the halves of
+    the state, where ``finish(x, key)`` is x ^ x >> 16, times 0x21F0AAAD plus the key, x ^ x >> 15,
+    times 0xD35A2D97, x ^ x >> 15; u is its bits 16 t to 16 t + 15 as a signed number plus 2**15,
+    where c = 2 b + t. The number is 1 if u < threshold, -1 if u < 2 * threshold, else 0; threshold
     is 1 to 2**15. Rows have a multiple of 64 columns, zero from `used` on.
 
     Held rows (n, width), of a multiple of 16 columns, zero where unused, are float32, the bits of

@@ -11,6 +11,7 @@ ArrayIn: TypeAlias = (
     Any  # ndarray, buffer, DLPack, Arrow FixedSizeList, list of rows: see _arrays.view
 )
 U8: TypeAlias = npt.NDArray[np.uint8]
+U32: TypeAlias = npt.NDArray[np.uint32]
 U64: TypeAlias = npt.NDArray[np.uint64]
 I8: TypeAlias = npt.NDArray[np.int8]
 I32: TypeAlias = npt.NDArray[np.int32]

@@ -21,8 +21,9 @@ inline void check_ternary(Isa isa) {
             const std::uint64_t c = i % 128, golden = sparseproj::golden;
             const auto id = static_cast<std::uint64_t>(ids[i / 128]);
             const auto state = sparseproj::mix(sparseproj::mix(77 + golden) + id * golden);
-            const auto word = sparseproj::mix(state + (c / 4 + 1) * golden);
-            const auto u = static_cast<int>(word >> 16 * (c % 4) & 0xffff);
+            const auto low = static_cast<std::uint32_t>(state + c / 2 * (golden >> 32));
+            const auto word = sparseproj::mix(low, static_cast<std::uint32_t>(state >> 32));
+            const auto u = static_cast<int>((word >> 16 * (c % 2) & 0xffff) ^ 0x8000);
             const int number = u < threshold ? 1 : u < 2 * threshold ? -1 : 0;
             right &= found[i] == (c < 70 ? number : 0);
         }

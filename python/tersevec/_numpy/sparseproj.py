@@ -19,7 +19,7 @@ from tersevec._numpy.sparseproj_held import (
     scaled_floats,
     widen,
 )
-from tersevec._types import F32, I8, I32, I64, U64
+from tersevec._types import F32, I8, I32, I64, U32, U64
 
 __all__ = ["narrow", "project", "project_sparse", "propagate", "rows", "ternary", "widen"]
 
@@ -39,19 +39,26 @@ def _mix(x: U64) -> U64:
     return x ^ x >> np.uint64(31)
 
 
+def _finish(x: U32, key: U32) -> U32:
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x21F0AAAD) + key
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0xD35A2D97)
+    return x ^ x >> np.uint32(15)
+
+
 def ternary(
     ids: I64, used: int, seed: int, threshold: int, out: I8, threads: int, *, isa: str = ""
 ) -> None:
     """The rows of a random matrix of -1, 0 and 1 that `ids` name: (n, whole groups of columns)."""
     width = out.shape[1]
-    places = np.arange(1, width // 4 + 1, dtype=np.uint64) * _GOLDEN
+    places = np.arange(width // 2, dtype=np.uint32) * np.uint32(_GOLDEN >> np.uint64(32))
     key = _mix(np.array([seed], np.uint64) + _GOLDEN)
     step = max(1, _TILE // width)
     for start in range(0, len(ids), step):
         part = slice(start, start + step)
-        state = _mix(key + ids[part].astype(np.uint64) * _GOLDEN)
-        words = _mix(state[:, None] + places).astype("<u8", copy=False)
-        lanes = words.view("<u2")
+        state = _mix(key + ids[part].astype(np.uint64) * _GOLDEN)[:, None]
+        low, high = state.astype(np.uint32), (state >> np.uint64(32)).astype(np.uint32)
+        words = _finish(low + places, high)
+        lanes = words.astype("<u4", copy=False).view("<u2") ^ np.uint16(0x8000)
         above = lanes - np.uint16(threshold)
         plus, minus = lanes < threshold, above < threshold
         np.subtract(plus.view(np.int8), minus.view(np.int8), out=out[part])
