@@ -94,8 +94,10 @@ def test_the_order_of_the_lines_changes_nothing(tmp_path, capsys, rng):
 
 def test_the_order_of_the_work_changes_nothing(tmp_path, capsys):
     path = write(tmp_path / "edges.txt", "a b\nb c\nc d\nb d\n")
-    plain, ordered = (embed(path, capsys, *options)[2] for options in ((), ("--order", "degree")))
-    np.testing.assert_array_equal(ordered, plain)
+    wide = ("--n-components", "100")
+    plain = embed(path, capsys, *wide)[2]
+    for options in (("--order", "degree"), ("--column-block", "64")):
+        np.testing.assert_array_equal(embed(path, capsys, *wide, *options)[2], plain)
 
 
 def test_options_reach_fastrp(tmp_path, capsys):
@@ -123,6 +125,7 @@ def test_options_reach_fastrp(tmp_path, capsys):
     ("options", "message"),
     [
         (("--threads", "0"), "--threads: expected an integer from 1"),
+        (("--column-block", "50"), "--column-block: expected a multiple of 64"),
         (("--n-components", "0"), "--n-components: expected an integer from 1"),
         (("--whiten-every", "-1"), "--whiten-every: expected"),
         (("--density", "2"), "--density: expected"),

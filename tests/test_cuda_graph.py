@@ -115,6 +115,17 @@ def test_cuda_sparseproj_fastrp_takes_ids_out_and_features_in_cuda_memory(cupy, 
 
 
 @pytest.mark.filterwarnings("ignore:.*no neighbours")
+@pytest.mark.parametrize("self_weight", [0.0, 2.0])
+def test_cuda_sparseproj_fastrp_takes_blocks_of_columns(cupy, rng, self_weight):
+    _, rows = on_both(cupy, graph_of(rng, 40, 300, True))
+    for weights in ((0, 1, 1), (1, 0, 2)):
+        model = FastRP(150, weights=weights, self_weight=self_weight, random_state=0)
+        whole = here(model.fit_transform(rows))
+        blocks = here(model.fit_transform(rows, column_block=64))
+        np.testing.assert_array_equal(blocks, whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*no neighbours")
 def test_cuda_sparseproj_fastrp_finds_new_nodes_on_the_gpu(cupy, rng):
     graph, rows = on_both(cupy, graph_of(rng, 40, 300, True))
     weights, neighbours, starts = graph_of(rng, 11, 50, True)

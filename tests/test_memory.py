@@ -97,6 +97,29 @@ def test_encoding_into_codes_takes_the_codes_and_less_than_64_mib(name, dtype):
     assert int(output(code, TERSEVEC_BACKEND=name, OPENBLAS_NUM_THREADS="1")) < LIMIT
 
 
+EMBEDDING = """
+import numpy as np
+from tersevec.graph import FastRP
+def peak():
+    return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+n, d = 60_000, 256
+ring = np.arange(n, dtype=np.int32)
+edges = np.stack([np.r_[ring, ring], np.r_[(ring + 1) % n, (ring - 1) % n]])
+FastRP(d).fit_transform(edges[:, :9])
+out = np.ones((n, d + 1), np.float32)[:, 1:]  # where no state can lie meanwhile
+before = peak()
+FastRP(d).fit_transform(edges, column_block={block}, out=out, threads=1)
+print(peak() - before)
+"""
+
+
+def test_blocks_of_columns_take_less_memory():
+    whole, block = (
+        int(output(EMBEDDING.format(block=block), PYTHONWARNINGS="ignore")) for block in (None, 64)
+    )
+    assert block < 0.4 * whole
+
+
 def test_the_measurement_would_see_64_mib():
     code = CODE.format(n=10_000, nq=1, k=1, search="[np.ones(9 << 20)[:1]]")
     assert int(output(code, TERSEVEC_BACKEND="numpy")) > LIMIT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import guard
 from cases import assert_equal, strided_rows
@@ -51,15 +53,22 @@ def row_sum(terms, start):
     return total
 
 
+def add_squares(total, row):
+    """Those of each 64 columns in 16 sums, which are halved; and these in order."""
+    for panel in range(0, len(row), 64):
+        sums = np.zeros(16, np.float32)
+        for first in range(panel, min(panel + 64, len(row)), 16):
+            sums = sums + row[first : first + 16] ** 2
+        for half in (8, 4, 2, 1):
+            sums = sums[:half] + sums[half:]
+        total = total + sums[0]
+    return total
+
+
 def coefficient(weight, row, normalize):
     if not normalize:
         return np.float32(weight)
-    sums = np.zeros(16, np.float32)
-    for first in range(0, len(row), 16):
-        sums = sums + row[first : first + 16] ** 2
-    for half in (8, 4, 2, 1):
-        sums = sums[:half] + sums[half:]
-    length = np.sqrt(sums[0])
+    length = np.sqrt(add_squares(np.float32(0), row))
     return np.float32(weight) / length if length > 0 else np.float32(0)
 
 
@@ -108,6 +117,8 @@ class Product:
             how.get("add", False),
             how.get("threads", 1),
             places=how.get("places"),
+            held_squares=how.get("held_squares"),
+            made_squares=how.get("made_squares"),
         )
 
     def new(self, path, **how):
@@ -167,6 +178,31 @@ def test_new_rows_are_added_up_at_their_places(path, rng, kind):
         for out, there in ((plain, None), (moved, places)):
             product.run(path, out=out, held=0.5, made=2.0, add=add, threads=2, places=there)
         assert_equal((moved[places],), (plain,))
+
+
+@given(data=st.data())
+def test_squares_of_blocks_of_columns_count_as_those_of_whole_rows(path, data):
+    kind, seed = data.draw(st.sampled_from(KINDS)), data.draw(st.integers(0, 99))
+    rng, n = np.random.default_rng(seed), data.draw(st.integers(1, 20))
+    width = data.draw(st.sampled_from([64, 128, 256] if kind == "signs" else [16, 80, 128, 208]))
+    cut = 64 * data.draw(st.integers(0, (width - 1) // 64))
+    held_weight, made = data.draw(st.sampled_from([(0.5, 0.0), (0.0, -2.0), (1.5, 3.0)]))
+    threads = data.draw(st.integers(1, 3))
+    product = Product(kind, n, width, rng, data.draw(st.booleans()), long_row=PART + 9)
+    product.rows[rng.integers(n)] = 0
+    whole, rows = np.empty((n, width), np.float32), product.rows
+    how = {"held": held_weight, "made": made, "normalize": True, "threads": threads}
+    product.run(path, out=whole, **how)
+    of_held = np.zeros(n, np.float32) if held_weight else None
+    of_made = np.zeros(n, np.float32) if made else None
+    found = np.empty_like(whole)
+    for out in (None, found):
+        for block in (slice(0, cut), slice(cut, width)):
+            product.rows = np.ascontiguousarray(rows[:, block])
+            if product.rows.size:
+                part = None if out is None else out[:, block]
+                product.run(path, out=part, held_squares=of_held, made_squares=of_made, **how)
+    assert_equal((found,), (whole,))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

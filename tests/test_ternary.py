@@ -26,9 +26,10 @@ def entry(seed, row, column, threshold):
     return 1 if u < threshold else -1 if u < 2 * threshold else 0
 
 
-def signs(path, ids, used, seed, threshold, threads=1):
+def signs(path, ids, used, seed, threshold, threads=1, first=0):
     out = np.full((len(ids), -(-used // 64) * 64), 77, np.int8)
-    path.sparseproj.ternary(np.asarray(ids, np.int64), used, seed, threshold, out, threads)
+    ids = np.asarray(ids, np.int64)
+    path.sparseproj.ternary(ids, used, seed, threshold, out, threads, first=first)
     return out
 
 
@@ -43,11 +44,15 @@ def test_every_number_of_a_random_matrix_follows_from_seed_row_and_column(path, 
 
 
 @pytest.mark.parametrize("used", [1, 4, 63, 64, 65, 128, 300])
-def test_columns_do_not_depend_on_how_many_there_are(path, rng, used):
+def test_columns_do_not_depend_on_how_many_there_are_or_where_they_begin(path, rng, used):
     ids = rng.integers(-(2**63), 2**63, 1500)
     wide = signs(path, ids, 320, 5, 9000)
     for threads in (1, 3):
         assert_equal((signs(path, ids, used, 5, 9000, threads)[:, :used],), (wide[:, :used],))
+    for first in range(0, used, 64):
+        part = signs(path, ids, used - first, 5, 9000, first=first)
+        assert_equal((part[:, : used - first],), (wide[:, first:used],))
+        assert not part[:, used - first :].any()
 
 
 def test_a_random_matrix_is_centred_and_independent(path):

@@ -118,11 +118,12 @@ std::span<const Kernels* const> rows() noexcept {
     return table;
 }
 
-void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t used,
-             int threshold, std::int64_t width, int threads, Isa at_most, std::int8_t* out) {
+void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t first,
+             std::int64_t used, int threshold, std::int64_t width, int threads, Isa at_most,
+             std::int8_t* out) {
     const auto kernel = pick(rows(), &Kernels::ternary, at_most);
-    for_rows(n, threads, [&](std::int64_t first, std::int64_t count) {
-        kernel(ids + first, count, seed, used, threshold, width, out + first * width);
+    for_rows(n, threads, [&](std::int64_t row, std::int64_t count) {
+        kernel(ids + row, count, seed, first, used, threshold, width, out + row * width);
     });
 }
 

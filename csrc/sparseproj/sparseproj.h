@@ -27,6 +27,7 @@ namespace tersevec::sparseproj {
 inline constexpr std::int64_t held_group = 16;     // columns of held rows come in such groups
 inline constexpr std::int64_t ternary_group = 64;  // those of rows of -1, 0, 1 in such
 inline constexpr std::int64_t most_threshold = 1 << 15;
+inline constexpr std::int64_t square_panel = 64;  // columns whose squares are added side by side
 /// Rows of more entries are summed in parts of so many, the parts then one after the other.
 inline constexpr std::int64_t part_entries = 2048;
 /// Rows that `project` works on at once, at most.
@@ -68,6 +69,13 @@ struct Sums {
     bool normalize;              // rows count by their unit rows; a zero row stays zero
     float held, made;            // what the row's own source row counts, and the new row
     const std::int64_t* places;  // of rows, each other ones; null: row i is added up at i
+    // x^2 of those rows where `normalize`, so far as they are of columns in other steps: added to
+    // where there are no `values`, else in place of the row's own. Null: the row is all there is.
+    float *held_squares, *made_squares;
+
+    bool used() const noexcept {
+        return values != nullptr || held_squares != nullptr || made_squares != nullptr;
+    }
 };
 
 /// new row i = row_scale[i] * (s + f_1 x_1 + f_2 x_2 + ...), entries in order, where x are the
@@ -79,7 +87,8 @@ struct Sums {
 ///            largest size in the row, numbers = the nearest to x * (127 / most), ties to even
 ///   sums     out = (out +) held * u(source row i) + made * u(new row i); a summand of weight 0 is
 ///            left out, u(x) = x, or c x with c = weight / sqrt(x^2) in place of the weight;
-///            x^2: squares of columns 16 k + t are added by t, then t and t + 8, + 4, + 2, + 1
+///            x^2: panel by panel, squares of columns 16 k + t are added by t, then t and t + 8,
+///            + 4, + 2, + 1, and these sums in order
 struct Step {
     Graph graph;
     Held source;
@@ -107,9 +116,11 @@ struct Part {
 
 struct Kernels {
     Isa isa;
-    /// Rows of the ternary matrix: out (n, width), width whole ternary groups, zero from `used` on.
-    void (*ternary)(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t used,
-                    int threshold, std::int64_t width, std::int8_t* out) noexcept = nullptr;
+    /// Rows of the ternary matrix from column `first` on, a whole number of ternary groups: out
+    /// (n, width), width whole ternary groups, zero from `used` on.
+    void (*ternary)(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t first,
+                    std::int64_t used, int threshold, std::int64_t width,
+                    std::int8_t* out) noexcept = nullptr;
     /// sums (source.width) of a part, not scaled.
     void (*part)(const Step&, const Part&, float* sums) noexcept = nullptr;
     /// Rows first ... first + count - 1. `parts`: those of long rows among them, by row and first
@@ -132,8 +143,9 @@ struct Kernels {
 std::span<const Kernels* const> rows() noexcept;
 
 /// out (n, width), see Kernels::ternary.
-void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t used,
-             int threshold, std::int64_t width, int threads, Isa at_most, std::int8_t* out);
+void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t first,
+             std::int64_t used, int threshold, std::int64_t width, int threads, Isa at_most,
+             std::int8_t* out);
 
 /// See Step. Parts of long rows and runs of rows are tasks of their own.
 void propagate(const Step& step, int threads, Isa at_most);

@@ -29,8 +29,9 @@ void rows(const RowSums& row_sums, const Step& step, std::int64_t first, std::in
     const std::int64_t width = step.source.width;
     const Held& target = step.target;
     // Rows that need not be looked at again go from registers to where they are kept.
-    const bool direct = step.sums.values == nullptr && target.width == width &&
-                        target.values != nullptr && target.kind != Kind::i8;
+    const bool adds = step.sums.used();
+    const bool direct =
+        !adds && target.width == width && target.values != nullptr && target.kind != Kind::i8;
     std::int64_t start = step.graph.start(first);
     for (std::int64_t row = first; row < first + count; ++row) {
         const std::int64_t end = step.graph.start(row + 1);
@@ -60,7 +61,7 @@ void rows(const RowSums& row_sums, const Step& step, std::int64_t first, std::in
         if (target.values != nullptr) {
             keep_row<Level>(target, row, scratch);
         }
-        if (step.sums.values != nullptr) {
+        if (adds) {
             add_up<Level>(step, row, scratch);
         }
     }

@@ -24,8 +24,9 @@ inline std::uint32_t mix(std::uint32_t x, std::uint32_t key) noexcept {
     return x ^ x >> 15;
 }
 
-inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::int64_t used,
-                    int threshold, std::int64_t width, std::int8_t* out) noexcept {
+inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
+                    std::int64_t first_column, std::int64_t used, int threshold, std::int64_t width,
+                    std::int8_t* out) noexcept {
     constexpr std::int64_t words = ternary_group / 2;
     constexpr auto step = static_cast<std::uint32_t>(golden >> 32);
     const std::uint64_t key = mix(seed + golden);
@@ -39,9 +40,9 @@ inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
         for (std::int64_t group = 0; group < width; group += ternary_group) {
             std::uint32_t random[words];
             std::int16_t lanes[ternary_group];
-            const std::uint32_t first = low + static_cast<std::uint32_t>(group / 2) * step;
+            const auto before = static_cast<std::uint32_t>((first_column + group) / 2);
             for (std::uint32_t b = 0; b < words; ++b) {
-                random[b] = mix(first + b * step, high);
+                random[b] = mix(low + (before + b) * step, high);
             }
             __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
             for (std::int64_t c = 0; c < ternary_group; ++c) {

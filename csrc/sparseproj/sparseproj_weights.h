@@ -19,29 +19,35 @@ inline float add_lanes(Vector<16>::f32 lanes) noexcept {
                      __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
-/// The weight of a row, divided by its length where rows count as unit rows.
+/// total + x^2, as `Step` has it.
 template <class Level, class Row>
-float coefficient(float weight, bool normalize, const Row& row, std::int64_t width) noexcept {
+float add_squares(float total, const Row& row, std::int64_t width) noexcept {
     using f32 = typename Level::f32;
     constexpr int parts = held_group / Level::lanes;
-    if (!normalize) {
-        return weight;
-    }
-    f32 squares[parts] = {};
-#pragma GCC unroll 8
-    for (std::int64_t c = 0; c < width; c += held_group) {
-        for (int p = 0; p < parts; ++p) {
-            const f32 number = row.at(c + p * Level::lanes);
-            squares[p] += number * number;
+    for (std::int64_t panel = 0; panel < width; panel += square_panel) {
+        const std::int64_t end = width - panel < square_panel ? width : panel + square_panel;
+        f32 squares[parts] = {};
+#pragma GCC unroll 4
+        for (std::int64_t c = panel; c < end; c += held_group) {
+            for (int p = 0; p < parts; ++p) {
+                const f32 number = row.at(c + p * Level::lanes);
+                squares[p] += number * number;
+            }
         }
-    }
-    for (int half = parts / 2; half > 0; half /= 2) {
-        for (int p = 0; p < half; ++p) {
-            squares[p] += squares[p + half];
+        for (int half = parts / 2; half > 0; half /= 2) {
+            for (int p = 0; p < half; ++p) {
+                squares[p] += squares[p + half];
+            }
         }
+        total += add_lanes(squares[0]);
     }
-    const float total = add_lanes(squares[0]);
-    return total > 0.0f ? weight / Level::root(total) : 0.0f;
+    return total;
+}
+
+/// A weight divided by the root of a row's squares.
+template <class Level>
+float per_length(float weight, float squares) noexcept {
+    return squares > 0.0f ? weight / Level::root(squares) : 0.0f;
 }
 
 template <class Level>
@@ -49,8 +55,10 @@ void widen(const Held& held, std::int64_t first, std::int64_t count, bool normal
            std::int64_t width, float* scratch, float* out) noexcept {
     for (std::int64_t row = first; row < first + count; ++row, out += width) {
         read_row<Level>(held, row, scratch);
+        const Row<Level, Floats<Level>> floats(scratch);
         const float factor =
-            coefficient<Level>(1.0f, normalize, Row<Level, Floats<Level>>(scratch), held.width);
+            normalize ? per_length<Level>(1.0f, add_squares<Level>(0.0f, floats, held.width))
+                      : 1.0f;
         for (std::int64_t c = 0; c < width; ++c) {
             out[c] = factor * scratch[c];
         }
@@ -107,19 +115,36 @@ void add_up(const Step& step, std::int64_t row, float held_factor, const HeldRow
     }
 }
 
-/// Adds a row's held row and its new one to the sums.
+/// What row `row` counts in the sums; `squares`: null, or those of all rows.
+template <class Level, class Row>
+float coefficient(const Step& step, float weight, const Row& numbers, const float* squares,
+                  std::int64_t row) noexcept {
+    if (!step.sums.normalize || weight == 0.0f) {
+        return weight;
+    }
+    return per_length<Level>(weight, squares != nullptr
+                                         ? squares[row]
+                                         : add_squares<Level>(0.0f, numbers, step.source.width));
+}
+
+/// Adds a row's held row and its new one to the sums, or their squares to those of other columns.
 template <class Level, class Source>
 void add_up(const Step& step, std::int64_t row, const float* made_floats) noexcept {
     const Sums& sums = step.sums;
     const Row<Level, Source> held(step.source, row);
     const Row<Level, Floats<Level>> made(made_floats);
-    float held_factor = 0.0f, made_factor = 0.0f;
-    if (sums.held != 0.0f) {
-        held_factor = coefficient<Level>(sums.held, sums.normalize, held, step.source.width);
+    if (sums.values == nullptr) {
+        const auto add = [&](float* squares, const auto& numbers) {
+            if (squares != nullptr) {
+                squares[row] = add_squares<Level>(squares[row], numbers, step.source.width);
+            }
+        };
+        add(sums.held_squares, held);
+        add(sums.made_squares, made);
+        return;
     }
-    if (sums.made != 0.0f) {
-        made_factor = coefficient<Level>(sums.made, sums.normalize, made, step.source.width);
-    }
+    const float held_factor = coefficient<Level>(step, sums.held, held, sums.held_squares, row);
+    const float made_factor = coefficient<Level>(step, sums.made, made, sums.made_squares, row);
     chosen(sums.add, [&](auto add) {
         chosen(sums.held != 0.0f, [&](auto has_held) {
             chosen(sums.made != 0.0f, [&](auto has_made) {

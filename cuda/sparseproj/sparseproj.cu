@@ -160,14 +160,15 @@ extern "C" __global__ void sparseproj_part_sums(const void* indptr, const void* 
 }
 
 /// New rows into `target`, and weighted into `out`, where `places` tell, or in their own; `room` is
-/// null where rows fit shared memory, else (gridDim.x * warps, 2 * width) floats. `flags`: 1
-/// self_loops, 2 normalize, 4 add.
+/// null where rows fit shared memory, else (gridDim.x * warps, 2 * width) floats. Squares of rows,
+/// or null, are added to where `out` is null, else they count in place of these columns' own.
+/// `flags`: 1 self_loops, 2 normalize, 4 add.
 extern "C" __global__ void sparseproj_propagate(
     const void* indptr, const void* indices, i32 index_bytes, const float* weights,
     const float* row_scales, i64 n, const void* source, const float* source_scales, i32 source_kind,
     i64 width, const i32* bases, const float* part_sums, void* target, float* target_scales,
     i32 target_kind, i64 target_width, float* out, i64 out_stride, i64 out_width, const i64* places,
-    float held, float made, i32 flags, float* room) {
+    float held, float made, float* held_squares, float* made_squares, i32 flags, float* room) {
     TERSEVEC_DYNAMIC_SHARED(shared);
     const int warps = blockDim.x / warp_lanes, warp = threadIdx.x / warp_lanes;
     const i64 here = static_cast<i64>(blockIdx.x) * warps + warp;
@@ -192,16 +193,21 @@ extern "C" __global__ void sparseproj_propagate(
         __syncwarp();
         finish_sums(row, width, whole, row_scales == nullptr ? 1.0f : row_scales[i],
                     row_scales != nullptr);
-        if (out != nullptr && held != 0.0f) {
+        if ((out != nullptr && held != 0.0f) || held_squares != nullptr) {
             widen_row(from, i, own);
         }
         __syncwarp();
         if (target != nullptr) {
             narrow_row(row, width, target, target_scales, target_kind, target_width, i);
         }
+        const Summand by_own{own, held, held_squares == nullptr ? nullptr : held_squares + i};
+        const Summand by_made{row, made, made_squares == nullptr ? nullptr : made_squares + i};
         if (out != nullptr) {
-            add_rows(own, held, row, made, width, (flags & 2) != 0, (flags & 4) != 0,
+            add_rows(by_own, by_made, width, (flags & 2) != 0, (flags & 4) != 0,
                      out + (places == nullptr ? i : places[i]) * out_stride, out_width);
+        } else {
+            by_own.measure(width);
+            by_made.measure(width);
         }
         __syncwarp();
     }
@@ -219,7 +225,8 @@ extern "C" __global__ void sparseproj_widen(const void* source, const float* sca
     for (i64 i = here; i < n; i += static_cast<i64>(gridDim.x) * warps) {
         widen_row({source, scales, width, kind}, i, row);
         __syncwarp();
-        const float weight = normalize != 0 ? per_length(1.0f, row, width) : 1.0f;
+        const float weight =
+            normalize != 0 ? per_length(1.0f, add_squares(0.0f, row, width)) : 1.0f;
         for (i64 c = threadIdx.x % warp_lanes; c < out_width; c += warp_lanes) {
             out[i * out_width + c] = weight * row[c];
         }

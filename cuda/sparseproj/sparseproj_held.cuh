@@ -9,6 +9,7 @@ namespace tersevec::cuda {
 
 constexpr int kind_f32 = 0, kind_f16 = 1, kind_i8 = 2;
 constexpr int held_group = 16;
+constexpr i64 square_panel = 64;  // columns whose squares are added side by side
 
 struct Held {
     const void* values;
@@ -147,32 +148,62 @@ TERSEVEC_DEVICE void finish_sums(float* row, i64 width, bool whole, float scale,
     }
 }
 
-/// weight / the row's length, 0 for a row of zeros. Squares of columns 16 k + t are added by t,
-/// then t and t + 8, + 4, + 2, + 1.
-TERSEVEC_DEVICE float per_length(float weight, const float* row, i64 width) {
+/// total + the squares of a row: those of each 64 columns' 16 k + t are added by t, then t and
+/// t + 8, + 4, + 2, + 1, and these sums in order.
+TERSEVEC_DEVICE float add_squares(float total, const float* row, i64 width) {
     const int t = threadIdx.x % held_group;  // both halves of the warp do the same
-    float sum = 0.0f;
-    for (i64 c = t; c < width; c += held_group) {
-        sum += row[c] * row[c];
+    for (i64 panel = 0; panel < width; panel += square_panel) {
+        const i64 end = width - panel < square_panel ? width : panel + square_panel;
+        float sum = 0.0f;
+        for (i64 c = panel + t; c < end; c += held_group) {
+            sum += row[c] * row[c];
+        }
+        for (int distance = held_group / 2; distance > 0; distance /= 2) {
+            sum += __shfl_xor_sync(all_lanes, sum, distance);
+        }
+        total += sum;
     }
-    for (int distance = held_group / 2; distance > 0; distance /= 2) {
-        sum += __shfl_xor_sync(all_lanes, sum, distance);
-    }
-    return sum > 0.0f ? divided(weight, square_root(sum)) : 0.0f;
+    return total;
 }
 
-/// out (width) = (out +) held * u(own) + made * u(row), a summand of weight 0 left out.
-TERSEVEC_DEVICE void add_rows(const float* own, float held, const float* row, float made, i64 width,
-                              bool normalize, bool add, float* out, i64 out_width) {
-    const float a = held != 0.0f && normalize ? per_length(held, own, width) : held;
-    const float b = made != 0.0f && normalize ? per_length(made, row, width) : made;
+/// A weight divided by the root of a row's squares, 0 for a row of zeros.
+TERSEVEC_DEVICE float per_length(float weight, float squares) {
+    return squares > 0.0f ? divided(weight, square_root(squares)) : 0.0f;
+}
+
+/// A row and what it counts; `squares`: null, or where the row's of other columns are.
+struct Summand {
+    const float* row;
+    float weight;
+    float* squares;
+
+    TERSEVEC_DEVICE float factor(bool normalize, i64 width) const {
+        if (!normalize || weight == 0.0f) {
+            return weight;
+        }
+        return per_length(weight, squares != nullptr ? *squares : add_squares(0.0f, row, width));
+    }
+    /// Adds this row's squares to those of other columns, if they are wanted.
+    TERSEVEC_DEVICE void measure(i64 width) const {
+        if (squares != nullptr) {
+            const float total = add_squares(*squares, row, width);
+            __syncwarp();
+            *squares = total;  // by every lane, the same
+        }
+    }
+};
+
+/// out (width) = (out +) the weighted own and new row, a summand of weight 0 left out.
+TERSEVEC_DEVICE void add_rows(const Summand& own, const Summand& made, i64 width, bool normalize,
+                              bool add, float* out, i64 out_width) {
+    const float a = own.factor(normalize, width), b = made.factor(normalize, width);
     for (i64 c = threadIdx.x % warp_lanes; c < out_width; c += warp_lanes) {
         float sum = add ? out[c] : 0.0f;
-        if (held != 0.0f) {
-            sum = add ? sum + a * own[c] : a * own[c];
+        if (own.weight != 0.0f) {
+            sum = add ? sum + a * own.row[c] : a * own.row[c];
         }
-        if (made != 0.0f) {
-            sum = add || held != 0.0f ? sum + b * row[c] : b * row[c];
+        if (made.weight != 0.0f) {
+            sum = add || own.weight != 0.0f ? sum + b * made.row[c] : b * made.row[c];
         }
         out[c] = sum;
     }

@@ -126,9 +126,10 @@ TERSEVEC_DEVICE void add_lists(const i32* codes, i64 list, i32 length, float num
 
 }  // namespace
 
-/// out (n, width): rows of -1, 0 and 1 that ids name, zero from `used` on; a thread for each 16.
-extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i64 used,
-                                              u32 threshold, i64 width, void* out) {
+/// out (n, width): rows of -1, 0 and 1 that ids name, their columns from `first_column` on, zero
+/// after `used` of them; a thread for each 16.
+extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i64 first_column,
+                                              i64 used, u32 threshold, i64 width, void* out) {
     const i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
     const u32 row_items = static_cast<u32>(width / 16);
     const i64 row = item / row_items;
@@ -137,11 +138,12 @@ extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i
     }
     const i64 first = (item - row * row_items) * 16;
     const u64 state = mix(mix(seed + golden) + static_cast<u64>(ids[row]) * golden);
+    const i64 before = (first_column + first) / 2;
     const u32 low = static_cast<u32>(state), high = static_cast<u32>(state >> 32);
     u32 numbers[4] = {};
 #pragma unroll
     for (int w = 0; w < 8; ++w) {
-        const u32 word = mix(low + static_cast<u32>(first / 2 + w) * u32{golden >> 32}, high);
+        const u32 word = mix(low + static_cast<u32>(before + w) * u32{golden >> 32}, high);
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
             const int c = 2 * w + t;

@@ -31,6 +31,11 @@ const float* optional_floats(const std::optional<F32>& array, std::int64_t n, co
     return array->data();
 }
 
+float* optional_writable(std::optional<F32>& array, std::int64_t n, const char* name) {
+    optional_floats(array, n, name);
+    return array ? writable(*array, name) : nullptr;
+}
+
 bool is_wide(const py::array& array, const char* name) {
     const bool wide = py::isinstance<I64>(array);
     if (!wide && !py::isinstance<I32>(array)) {
@@ -82,19 +87,20 @@ Held held_of(const py::array& values, const std::optional<F32>& scales, const ch
 }
 
 void ternary(const I64& ids, std::int64_t used, std::uint64_t seed, int threshold, I8& out,
-             int threads, const std::string& isa) {
+             int threads, std::int64_t first, const std::string& isa) {
     require_scan(0, threads);
     const std::int64_t n = length_of(ids, "ids"), group = sparseproj::ternary_group;
     require(threshold >= 1 && threshold <= sparseproj::most_threshold, "threshold: 1 to 32768");
     require(out.ndim() == 2 && out.shape(0) == n && out.shape(1) % group == 0 && used >= 0 &&
                 used <= out.shape(1),
             "out: expected a row for each id, whole groups of columns, at least those used");
+    require(first >= 0 && first % group == 0, "first: expected whole groups of columns");
     const Isa at_most = isa_from_name(isa);
     std::int8_t* to = writable(out, "out");
     const std::int64_t width = out.shape(1);
     const std::int64_t* from = ids.data();
     const py::gil_scoped_release release;
-    sparseproj::ternary(from, n, seed, used, threshold, width, threads, at_most, to);
+    sparseproj::ternary(from, n, seed, first, used, threshold, width, threads, at_most, to);
 }
 
 void propagate(const py::array& indptr, const py::array& indices, const std::optional<F32>& weights,
@@ -102,6 +108,7 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
                const std::optional<F32>& source_scales, const std::optional<py::array>& target,
                const std::optional<F32>& target_scales, std::optional<F32>& out, float held,
                float made, bool normalize, bool add, int threads, const std::optional<I64>& places,
+               std::optional<F32>& held_squares, std::optional<F32>& made_squares,
                const std::string& isa) {
     require_scan(0, threads);
     sparseproj::Step step{};
@@ -109,7 +116,7 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
     step.source = held_of(source, source_scales, "source", false);
     step.row_scales = optional_floats(row_scales, step.graph.n, "row_scales");
     step.self_loops = self_loops;
-    require(step.source.n >= step.graph.n || (!self_loops && held == 0.0f),
+    require(step.source.n >= step.graph.n || (!self_loops && held == 0.0f && !held_squares),
             "source: expected a row for each row of the graph");
     if (target) {
         step.target = held_of(*target, target_scales, "target", true);
@@ -128,6 +135,8 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
                      normalize,
                      held,
                      made,
+                     nullptr,
+                     nullptr,
                      nullptr};
         if (places) {
             require(length_of(*places, "places") == step.graph.n,
@@ -135,6 +144,8 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
             step.sums.places = places->data();
         }
     }
+    step.sums.held_squares = optional_writable(held_squares, step.graph.n, "held_squares");
+    step.sums.made_squares = optional_writable(made_squares, step.graph.n, "made_squares");
     const Isa at_most = isa_from_name(isa);
     const py::gil_scoped_release release;
     sparseproj::propagate(step, threads, at_most);
@@ -214,12 +225,14 @@ void bind_sparseproj(py::module_& parent) {
     auto module = parent.def_submodule("sparseproj", "Sparse random matrices and sparse rows.");
     module.def("rows", &rows);
     module.def("ternary", &ternary, "ids"_a.noconvert(), "used"_a, "seed"_a, "threshold"_a,
-               "out"_a.noconvert(), "threads"_a, py::kw_only(), "isa"_a = "");
+               "out"_a.noconvert(), "threads"_a, py::kw_only(), "first"_a = 0, "isa"_a = "");
     module.def("propagate", &propagate, "indptr"_a, "indices"_a, "weights"_a.noconvert(),
                "row_scales"_a.noconvert(), "self_loops"_a, "source"_a,
                "source_scales"_a.noconvert(), "target"_a, "target_scales"_a.noconvert(),
                "out"_a.noconvert(), "held"_a, "made"_a, "normalize"_a, "add"_a, "threads"_a,
-               py::kw_only(), "places"_a.noconvert() = py::none(), "isa"_a = "");
+               py::kw_only(), "places"_a.noconvert() = py::none(),
+               "held_squares"_a.noconvert() = py::none(), "made_squares"_a.noconvert() = py::none(),
+               "isa"_a = "");
     module.def("widen", &widen, "source"_a, "scales"_a.noconvert(), "width"_a, "normalize"_a,
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("narrow", &narrow, "x"_a.noconvert(), "target"_a, "scales"_a.noconvert(),

@@ -14,14 +14,14 @@ from tersevec import _fastrp_steps as steps
 from tersevec import _threads
 from tersevec._cuda._device import holds
 from tersevec._estimator import Estimator, NotFittedError
+from tersevec._fastrp_columns import Embedding, column_blocks
 from tersevec._fastrp_first import first_of
 from tersevec._fastrp_input import in_order_of, new_rows, node_ids, result_array
 from tersevec._fastrp_order import in_places, node_order
 from tersevec._fastrp_plan import plan_of, result_dtype
 from tersevec._graph_input import as_graph
-from tersevec._held import Held, Memory, aligned, row_bytes
+from tersevec._held import Held
 from tersevec._progress import bar
-from tersevec._standardize import standardize
 from tersevec._types import ArrayIn
 
 
@@ -173,6 +173,7 @@ class FastRP(Estimator):
         ids: ArrayIn = None,
         n_nodes: int | None = None,
         order: ArrayIn = None,
+        column_block: int | None = None,
         out: npt.NDArray[Any] | None = None,
         threads: int | None = None,
         progress: bool = False,
@@ -199,6 +200,12 @@ class FastRP(Estimator):
             ``scipy.sparse.csgraph.reverse_cuthill_mckee`` puts them, if there are many steps;
             hubs first helps little. The result stays in its own order, to the byte but with
             `whiten_every`.
+        column_block : int, optional
+            Columns that are embedded at once, a multiple of 64; None for all. States take the
+            memory of so many columns, and the graph is gone through for each block; twice where
+            rows are normalised, first for their lengths. The result is the same to the byte, but
+            with int8 states, whose scales are a block's own. Not for `node_features` and
+            `whiten_every`, which need whole rows.
         out : ndarray or numpy.memmap, shape (n_nodes, n_components), optional
             Where the result goes.
         threads : int, optional
@@ -226,17 +233,14 @@ class FastRP(Estimator):
         places = node_order(order, graph)
         if places is not None:
             graph, keys = in_places(graph, places), keys[places]
+        columns = column_blocks(column_block, d, plan, node_features)
         result = result_array(out, graph.n_nodes, d, dtype, there)
-        total = result if dtype == np.float32 else aligned((graph.n_nodes, d), np.float32, there)
         degree = steps.degrees(graph, plan.self_loops)
-        memory = Memory(len(keys), row_bytes(d, plan.state), plan.first_sum, total)
-        first = first_of(self, d, degree, keys, node_features, places, memory, count)
-        with bar(progress, len(plan.weights), "propagate", "step") as moved:
-            steps.propagate(graph, degree, first, plan, memory, total, places, count, moved)
-        if self.standardize:
-            standardize(total)
-        if total is not result:
-            result[...] = total
+        first = first_of(self, d, degree, keys, node_features, places)
+        embedding = Embedding(graph, degree, first, plan, places, self.standardize, count)
+        n_steps = len(plan.weights) * embedding.passes(columns)
+        with bar(progress, n_steps, "propagate", "step") as moved:
+            embedding.write(result, columns, moved)
         self.embedding_ = result
         lonely = int((degree == 0).sum()) if plan.self_weight == 0 else 0
         if lonely:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tersevec import _backend
 from tersevec._arrays import beside, on_host
@@ -52,6 +54,21 @@ def inverse_of(degree: F64) -> F64:
     return found
 
 
+class Squares:
+    """Squares of the rows of each E_i that counts, where columns come a block at a time."""
+
+    def __init__(self, n: int, plan: Plan, like: npt.NDArray[Any]) -> None:
+        """Zeros, in the memory of `like`; blocks add to them until they are `measured`."""
+        counts = (plan.self_weight, *plan.weights)
+        self._of = {i: module_of(like).zeros(n, np.float32) for i, w in enumerate(counts) if w}
+        self.measured = False
+
+    def of(self, i: int) -> F32:
+        """Those of E_i."""
+        found: F32 = self._of[i]
+        return found
+
+
 def propagate(
     graph: Graph,
     degree: F64,
@@ -62,18 +79,24 @@ def propagate(
     places: I64 | None,
     threads: int,
     moved: Callable[[int], object],
+    squares: Squares | None = None,
 ) -> None:
-    """Writes the weighted sum of E_0, E_1, ... into `out`, row i to `places[i]`, or to i."""
+    """Writes the weighted sum of E_0, E_1, ... into `out`, row i to `places[i]`, or to i.
+
+    Or adds their squares to `squares`, if these are not measured yet; else they count.
+    """
     kernels = _backend.pick("sparseproj", out)
     means = inverse_of(degree).astype(np.float32)
     source, unit, lift = first.held, first.unit, _TOP
     weight, added = plan.self_weight, False
+    measured = squares is None or squares.measured
     for step, next_weight in enumerate(plan.weights, 1):
         target = None
         if step < len(plan.weights) or plan.whitens(step):
             target = Held.empty(len(degree), source.d, plan.state, memory.of(step))
         made = next_weight if target is None else 0.0
         held_unit, made_unit = (1.0, 1.0) if plan.normalize else (unit, unit / lift)
+        total = out if measured and (weight or made) else None
         kernels.propagate(
             graph.indptr,
             graph.indices,
@@ -84,13 +107,15 @@ def propagate(
             source.scales,
             None if target is None else target.values,
             None if target is None else target.scales,
-            out if weight or made else None,
+            total,
             weight * held_unit,
             made * made_unit,
             plan.normalize,
             added,
             threads,
             places=places,
+            held_squares=squares.of(step - 1) if squares is not None and weight else None,
+            made_squares=squares.of(step) if squares is not None and made else None,
         )
         added = added or bool(weight or made)
         weight = 0.0 if target is None else next_weight
@@ -100,26 +125,26 @@ def propagate(
             whiten_held(source, threads)
             unit = 1.0
         moved(1)
-    if weight:
-        factor = weight if plan.normalize else weight * unit
-        _add_held(source, factor, plan.normalize, added, out, places, threads)
-
-
-def _add_held(
-    held: Held,
-    weight: float,
-    normalize: bool,
-    add: bool,
-    out: F32,
-    places: I64 | None,
-    threads: int,
-) -> None:
-    for _, rows, floats in held.blocks(normalize=normalize, threads=threads):
-        floats *= np.float32(weight)
-        there = rows if places is None else places[rows]
-        if add:
-            floats += out[there]
-        out[there] = floats
+    if weight:  # of the last E_i, which no step is left to add
+        kernels.propagate(
+            np.zeros_like(graph.indptr),
+            graph.indices[:0],
+            None,
+            None,
+            False,
+            source.values,
+            source.scales,
+            None,
+            None,
+            out if measured else None,
+            weight if plan.normalize else weight * unit,
+            0.0,
+            plan.normalize,
+            added,
+            threads,
+            places=places,
+            held_squares=None if squares is None else squares.of(len(plan.weights)),
+        )
 
 
 def averages(graph: Graph, known: Held, threads: int) -> F32:

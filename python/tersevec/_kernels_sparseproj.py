@@ -18,7 +18,8 @@ class SparseprojKernels(Protocol):
     the state, where ``finish(x, key)`` is x ^ x >> 16, times 0x21F0AAAD plus the key, x ^ x >> 15,
     times 0xD35A2D97, x ^ x >> 15; u is its bits 16 t to 16 t + 15 as a signed number plus 2**15,
     where c = 2 b + t. The number is 1 if u < threshold, -1 if u < 2 * threshold, else 0; threshold
-    is 1 to 2**15. Rows have a multiple of 64 columns, zero from `used` on.
+    is 1 to 2**15. Rows have a multiple of 64 columns, those from column `first` on, itself such a
+    multiple, and zeros after `used` of them.
 
     Held rows (n, width), of a multiple of 16 columns, zero where unused, are float32, the bits of
     float16 as uint16, or int8 with float32 scales (n,); int8 without scales are -1, 0 and 1, and
@@ -33,7 +34,10 @@ class SparseprojKernels(Protocol):
     row, with the scale most / 127, zeros where most < 2**-100. `out`, rows strided, becomes (out if
     `add` +) held * u(source row i) + made * u(new row i), summands of weight 0 left out; u is the
     row, or with `normalize` its unit row: weight / sqrt(squares) times the row, where squares are
-    added in 16 sums of columns 16 k + t, then t and t + 8, + 4, + 2, + 1. A zero row stays zero.
+    added for each 64 columns in 16 sums of their columns 16 k + t, then t and t + 8, + 4, + 2, + 1,
+    and these in order. A zero row stays zero. `held_squares` and `made_squares` (n,), both or one,
+    are for rows that come a block of columns at a time: without `out` the squares are added to
+    them, with it they count in place of the block's own.
 
     `project` and `project_sparse`: scale * (p - m) of columns, p the sum of the numbers that the
     column adds, m of those it takes off, in order. By columns, those of column c that it adds are
@@ -55,6 +59,7 @@ class SparseprojKernels(Protocol):
         out: I8,
         threads: int,
         *,
+        first: int = 0,
         isa: str = "",
     ) -> None: ...
     def propagate(
@@ -76,6 +81,8 @@ class SparseprojKernels(Protocol):
         threads: int,
         *,
         places: I64 | None = None,
+        held_squares: F32 | None = None,
+        made_squares: F32 | None = None,
         isa: str = "",
     ) -> None: ...
     def widen(

@@ -12,8 +12,13 @@ from tersevec._cuda._device import module_of
 from tersevec._types import F64, I8, I32, I64
 
 _STEPS = 1 << 15  # densities are whole multiples of 1 / _STEPS
-_GROUP = 64  # columns
+GROUP = 64  # columns
 _CELLS = 1 << 22  # of the matrix that are made at once
+
+
+def whole_groups(n_columns: int) -> int:
+    """So many columns, with those that pad them."""
+    return -(-n_columns // GROUP) * GROUP
 
 
 class Ternary(NamedTuple):
@@ -26,7 +31,7 @@ class Ternary(NamedTuple):
     @property
     def width(self) -> int:
         """Columns with those that pad them."""
-        return -(-self.n_columns // _GROUP) * _GROUP
+        return whole_groups(self.n_columns)
 
     @property
     def density(self) -> float:
@@ -43,10 +48,11 @@ class Ternary(NamedTuple):
         self.write(ids, out, threads)
         return out
 
-    def write(self, ids: I64, out: I8, threads: int) -> None:
-        """`rows` into memory that is there."""
+    def write(self, ids: I64, out: I8, threads: int, columns: slice = slice(None)) -> None:
+        """`rows`, or those columns of them, from a whole group on, into memory that is there."""
+        first, end, _ = columns.indices(self.n_columns)
         kernels = _backend.pick("sparseproj", out)
-        kernels.ternary(ids, self.n_columns, self.seed, self.threshold, out, threads)
+        kernels.ternary(ids, end - first, self.seed, self.threshold, out, threads, first=first)
 
     def lists(self, n_rows: int, threads: int) -> TernaryLists:
         """The first rows as lists of what is not zero."""

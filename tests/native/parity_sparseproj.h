@@ -3,6 +3,7 @@
 /// product rounded.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "parity_pqencode.h"
@@ -15,13 +16,13 @@ inline void check_ternary(Isa isa) {
     const std::vector<std::int64_t> ids = {0, 1, -1, 1ll << 62};
     for (const int threshold : {1, 10923, 32768}) {
         std::vector<std::int8_t> found(ids.size() * 128);
-        sparseproj::ternary(ids.data(), 4, 77, 70, threshold, 128, 2, isa, found.data());
+        sparseproj::ternary(ids.data(), 4, 77, 64, 70, threshold, 128, 2, isa, found.data());
         bool right = true;
         for (std::size_t i = 0; i < found.size(); ++i) {
             const std::uint64_t c = i % 128, golden = sparseproj::golden;
             const auto id = static_cast<std::uint64_t>(ids[i / 128]);
             const auto state = sparseproj::mix(sparseproj::mix(77 + golden) + id * golden);
-            const auto low = static_cast<std::uint32_t>(state + c / 2 * (golden >> 32));
+            const auto low = static_cast<std::uint32_t>(state + (64 + c) / 2 * (golden >> 32));
             const auto word = sparseproj::mix(low, static_cast<std::uint32_t>(state >> 32));
             const auto u = static_cast<int>((word >> 16 * (c % 2) & 0xffff) ^ 0x8000);
             const int number = u < threshold ? 1 : u < 2 * threshold ? -1 : 0;
@@ -81,6 +82,36 @@ struct SparseprojCase {
         return end - begin > sparseproj::part_entries ? total + part : part;
     }
 
+    /// Those of the new rows, added to `before`: 16 sums for each 64 columns, halved to one.
+    Floats squares(float before) const {
+        Floats totals(n, before);
+        for (std::int64_t row = 0; row < n; ++row) {
+            for (std::int64_t panel = 0; panel < width; panel += sparseproj::square_panel) {
+                float sums[16] = {};
+                for (std::int64_t c = panel; c < panel + sparseproj::square_panel; ++c) {
+                    const float number = made[row * width + c];
+                    sums[c % 16] = sums[c % 16] + product(number, number);
+                }
+                for (int half = 8; half > 0; half /= 2) {
+                    for (int t = 0; t < half; ++t) {
+                        sums[t] = sums[t] + sums[t + half];
+                    }
+                }
+                totals[row] = totals[row] + sums[0];
+            }
+        }
+        return totals;
+    }
+
+    /// The new rows times weight / the root of their squares.
+    Floats divided(float weight, const Floats& squares) const {
+        Floats rows;
+        for (std::int64_t i = 0; i < n * width; ++i) {
+            rows.push_back(product(weight / std::sqrt(squares[i / width]), made[i]));
+        }
+        return rows;
+    }
+
     sparseproj::Step step(const sparseproj::Held& held, bool wide) const {
         sparseproj::Step step{};
         const void* ids = wide ? static_cast<const void*>(wide_indices.data()) : indices.data();
@@ -116,6 +147,15 @@ inline void check_steps(SparseprojCase& c, Isa isa, bool whole) {
             step.sums = {out.data(), c.width, c.width, false, false, 0.0f, 1.0f};
             sparseproj::propagate(step, wide ? 3 : 1, isa);
             expect(out == c.made && kept == c.made, "sparseproj propagate", isa, c.shape);
+            Floats squares(c.n, 2.0f);
+            step.sums = {.normalize = true, .made_squares = squares.data()};
+            sparseproj::propagate(step, 2, isa);
+            expect(squares == c.squares(2.0f), "sparseproj squares", isa, c.shape);
+            step.sums.values = out.data();
+            step.sums.stride = step.sums.width = c.width;
+            step.sums.made = 0.5f;
+            sparseproj::propagate(step, 2, isa);
+            expect(out == c.divided(0.5f, squares), "sparseproj unit rows", isa, c.shape);
         }
     }
 }

@@ -83,6 +83,7 @@ def _embed(found: NamedGraph, arguments: Namespace, path: Path) -> npt.NDArray[A
             features,
             ids=found.ids,
             order=arguments.order,
+            column_block=arguments.column_block,
             out=memory,
             threads=threads,
             progress=sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None,
@@ -113,7 +114,7 @@ def _features(path: str | None) -> npt.NDArray[Any] | None:
 def _of_option(problem: str) -> str:
     """The same, its parameter written as an option."""
     name, colon, rest = problem.partition(":")
-    if name not in (*PARAMETERS, "threads", "node_features"):
+    if name not in (*PARAMETERS, "column_block", "threads", "node_features"):
         return problem
     return f"--{name.removeprefix('node_').replace('_', '-')}{colon}{rest}"
 

@@ -146,6 +146,12 @@ def _add_parameters(parser: ArgumentParser) -> None:
         help="go through hubs first, which may be faster if there are many steps; the same rows",
     )
     add(
+        "--column-block",
+        type=int,
+        metavar="N",
+        help="columns at once, a multiple of 64: states take less memory (default: all)",
+    )
+    add(
         "--dtype",
         choices=("float16", "float32", "float64"),
         default="float32",

@@ -70,6 +70,8 @@ def propagate(
     threads: int,
     *,
     places: Array | None = None,
+    held_squares: Array | None = None,
+    made_squares: Array | None = None,
     isa: str = "",
 ) -> None:
     """Rows of the graph times held rows: into `target`, and weighted into `out`.
@@ -89,7 +91,8 @@ def propagate(
     if out is not None:
         sums = (out, stride_of(out), np.int64(out.shape[1]), places)
     flags = _SELF_LOOPS * self_loops | _NORMALIZE * normalize | _ADD * add
-    weighed = (np.float32(held), np.float32(made), np.int32(flags))
+    squares = (held_squares, made_squares)
+    weighed = (np.float32(held), np.float32(made), *squares, np.int32(flags))
     here = warps_for(n, 2 * width)
     arguments = (*graph, row_scales, np.int64(n), *source_rows, bases, part_sums, *kept, *sums)
     current().launch(

@@ -43,12 +43,28 @@ def stride_of(x: Array) -> np.int64:
 
 
 def ternary(
-    ids: Array, used: int, seed: int, threshold: int, out: Array, threads: int, *, isa: str = ""
+    ids: Array,
+    used: int,
+    seed: int,
+    threshold: int,
+    out: Array,
+    threads: int,
+    *,
+    first: int = 0,
+    isa: str = "",
 ) -> None:
     """The rows of a random matrix of -1, 0 and 1 that `ids` name: (n, whole groups of columns)."""
     n, width = out.shape
-    given = (ids, np.int64(n), np.uint64(seed), np.int64(used), np.uint32(threshold))
-    each("sparseproj_project", "sparseproj_ternary", out.size // 16, *given, np.int64(width), out)
+    given = (ids, np.int64(n), np.uint64(seed), np.int64(first), np.int64(used))
+    each(
+        "sparseproj_project",
+        "sparseproj_ternary",
+        out.size // 16,
+        *given,
+        np.uint32(threshold),
+        np.int64(width),
+        out,
+    )
 
 
 def _tile(n: int, dim: int) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tersevec._numpy.sparseproj_held import (
+    add_squares,
     coefficients,
     floats_of,
     narrow,
@@ -46,11 +47,21 @@ def _finish(x: U32, key: U32) -> U32:
 
 
 def ternary(
-    ids: I64, used: int, seed: int, threshold: int, out: I8, threads: int, *, isa: str = ""
+    ids: I64,
+    used: int,
+    seed: int,
+    threshold: int,
+    out: I8,
+    threads: int,
+    *,
+    first: int = 0,
+    isa: str = "",
 ) -> None:
     """The rows of a random matrix of -1, 0 and 1 that `ids` name: (n, whole groups of columns)."""
     width = out.shape[1]
-    places = np.arange(width // 2, dtype=np.uint32) * np.uint32(_GOLDEN >> np.uint64(32))
+    places = np.arange(first // 2, (first + width) // 2, dtype=np.uint32) * np.uint32(
+        _GOLDEN >> np.uint64(32)
+    )
     key = _mix(np.array([seed], np.uint64) + _GOLDEN)
     step = max(1, _TILE // width)
     for start in range(0, len(ids), step):
@@ -131,6 +142,8 @@ def propagate(
     threads: int,
     *,
     places: I64 | None = None,
+    held_squares: F32 | None = None,
+    made_squares: F32 | None = None,
     isa: str = "",
 ) -> None:
     """Rows of the graph times held rows: into `target`, and weighted into `out`.
@@ -144,7 +157,7 @@ def propagate(
     for start in range(0, len(indptr) - 1, step):
         part = slice(start, min(start + step, len(indptr) - 1))
         own = None
-        if self_loops or (out is not None and held != 0):
+        if self_loops or (out is not None and held != 0) or held_squares is not None:
             own = scaled_floats(
                 source[part], None if source_scales is None else source_scales[part]
             )
@@ -155,12 +168,20 @@ def propagate(
         if target is not None:
             scales = None if target_scales is None else target_scales[part]
             narrow(sums[:, : target.shape[1]], target[part], scales, threads)
+        rows = [
+            (weight, floats, None if squares is None else squares[part])
+            for weight, floats, squares in ((held, own, held_squares), (made, sums, made_squares))
+            if floats is not None
+        ]
         if out is None:
+            for _, floats, squares in rows:
+                if squares is not None:
+                    squares[...] = add_squares(squares, floats)
             continue
         terms = [
-            (coefficients(weight, normalize, floats)[:, None] * floats)[:, : out.shape[1]]
-            for weight, floats in ((held, own), (made, sums))
-            if weight != 0 and floats is not None
+            coefficients(weight, normalize, floats, squares)[:, None] * floats[:, : out.shape[1]]
+            for weight, floats, squares in rows
+            if weight != 0
         ]
         there = part if places is None else places[part]
         total = [out[there], *terms] if add else terms

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tersevec._types import F32
 
-_GROUP = 16  # columns whose squares are added side by side
+_GROUP, _PANEL = 16, 64  # columns whose squares are added side by side, and those of one sum
 _TILE = 1 << 20  # numbers of one tile
 _LEAST_SIZE = np.float32(2.0**-100)
 
@@ -29,19 +29,28 @@ def scaled_floats(numbers: npt.NDArray[Any], scales: F32 | None) -> F32:
     return floats
 
 
-def coefficients(weight: float, normalize: bool, floats: F32) -> F32:
+def add_squares(total: F32, floats: F32) -> F32:
+    """The total of each row and the squares of its numbers: 16 sums for each panel of columns."""
+    for panel in range(0, floats.shape[1], _PANEL):
+        sums = np.zeros((len(floats), _GROUP), np.float32)
+        for first in range(panel, min(panel + _PANEL, floats.shape[1]), _GROUP):
+            sums += np.square(floats[:, first : first + _GROUP])
+        half = _GROUP // 2
+        while half:
+            sums = sums[:, :half] + sums[:, half:]
+            half //= 2
+        total = total + sums[:, 0]
+    return total
+
+
+def coefficients(weight: float, normalize: bool, floats: F32, squares: F32 | None = None) -> F32:
     """What each row counts: the weight, divided by the row's length if rows become unit rows."""
+    found = np.full(len(floats), weight if not normalize else 0, np.float32)
     if not normalize:
-        return np.full(len(floats), weight, np.float32)
-    sums = np.zeros((len(floats), _GROUP), np.float32)
-    for first in range(0, floats.shape[1], _GROUP):
-        sums += np.square(floats[:, first : first + _GROUP])
-    half = _GROUP // 2
-    while half:
-        sums = sums[:, :half] + sums[:, half:]
-        half //= 2
-    lengths = np.sqrt(sums[:, 0])
-    found = np.zeros(len(floats), np.float32)
+        return found
+    if squares is None:
+        squares = add_squares(np.zeros(len(floats), np.float32), floats)
+    lengths = np.sqrt(squares)
     return np.divide(np.float32(weight), lengths, out=found, where=lengths > 0)
 
 
