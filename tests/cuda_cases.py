@@ -126,6 +126,15 @@ def sparseproj_cases() -> Iterator[Case]:
         twin.propagate(indptr, indices, *given, *rest, places=places if weighted else None)
         return (target, out) if scales is None else (target, scales, out)
 
+    def squares(twin: Any, measured: bool) -> tuple[np.ndarray, ...]:
+        out = np.ones((n, 48), np.float32) if measured else None
+        given = (weights, None, True, floats, None, None, None, out, 0.5, 2.0, True, False, 1)
+        of = {f"{kept}_squares": np.full(n, 2, np.float32) for kept in ("held", "made")}
+        twin.propagate(indptr, indices, *given, **of)
+        return tuple(of.values()) if out is None else (out,)
+
+    yield "squares", lambda twin: squares(twin, False)
+    yield "squares of whole rows", lambda twin: squares(twin, True)
     yield "floats", lambda twin: step(twin, floats, True, True)
     yield "halves", lambda twin: step(twin, halves, False, True)
     yield "signs", lambda twin: step(twin, signs, False, False)
@@ -142,7 +151,7 @@ def sparseproj_cases() -> Iterator[Case]:
     rows = np.concatenate([[0], np.cumsum(listed)]).astype(np.int64)
     ends = np.concatenate([[0], np.cumsum(rng.integers(-20, 40, n).clip(0))])  # as many rows
     numbers = rng.standard_normal(ends[-1]).astype(np.float32)  # their order counts
-    sparse = (ends, rng.integers(0, 31, ends[-1]), numbers, rows, codes)
+    sparse = (ends, rng.integers(0, 31, ends[-1]), numbers, rows, codes, None)
     yield "project sparse", lambda twin: (twin.project_sparse(*sparse, 40, 0.3, 1),)
 
 

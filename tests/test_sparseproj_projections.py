@@ -33,6 +33,12 @@ def projected(x, matrix, scale):
     return np.float32(scale) * (sums[1] - sums[-1])
 
 
+def project_sparse(path, indptr, indices, values, starts, codes, width, scale, threads):
+    words = path.sparseproj.make_words(starts, codes, width)
+    graph, lists = (indptr, indices, values), (starts, codes, words)
+    return path.sparseproj.project_sparse(*graph, *lists, width, scale, threads)
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize(
     ("n", "features", "width"), [(0, 3, 2), (1, 5, 3), (70, 33, 20), (130, 9, 1)]
@@ -49,10 +55,10 @@ def test_projections_are_sums_in_the_order_of_the_features(path, rng, n, feature
     indptr = np.concatenate([[0], np.cumsum((x != 0).sum(axis=1))])
     for index in (np.int32, np.int64):
         sparse = indptr.astype(index), np.nonzero(x)[1].astype(index), x[x != 0]
-        found = path.sparseproj.project_sparse(*sparse, *rows, width, 0.3, 2)
+        found = project_sparse(path, *sparse, *rows, width, 0.3, 2)
         assert_equal((found,), (expected,))
     ones = indptr, np.ascontiguousarray(np.nonzero(x)[1]), None
-    found = path.sparseproj.project_sparse(*ones, *rows, width, 1.0, 1)
+    found = project_sparse(path, *ones, *rows, width, 1.0, 1)
     assert_equal((found,), (projected((x != 0).astype(np.float32), matrix, 1.0),))
 
 
@@ -68,7 +74,7 @@ def test_many_sparse_rows_meet_features_of_few_columns(path, rng, width):
     codes = column + width * (matrix[feature, column] < 0)
     rows = np.searchsorted(feature, np.arange(features + 1)), codes.astype(np.int32)
     indptr, indices = np.arange(n + 1) * features, np.tile(np.arange(features), n)
-    found = path.sparseproj.project_sparse(indptr, indices, x.ravel(), *rows, width, 0.3, 2)
+    found = project_sparse(path, indptr, indices, x.ravel(), *rows, width, 0.3, 2)
     assert_equal((found,), (projected(x, matrix, 0.3),))
 
 
@@ -101,5 +107,5 @@ def test_projections_stay_inside_their_arrays(path, rng):
     _, rows = lists_of(matrix)
     sparse = np.arange(42) * 19, np.tile(np.arange(19), 41), x.ravel()
     for indptr, indices, numbers, starts, codes in guard.placements(*sparse, *rows):
-        found = path.sparseproj.project_sparse(indptr, indices, numbers, starts, codes, 5, 1.0, 1)
+        found = project_sparse(path, indptr, indices, numbers, starts, codes, 5, 1.0, 1)
         assert_equal((found,), (projected(x, matrix, 1.0),))

@@ -109,6 +109,20 @@ struct Lists {
     std::int64_t width;
 };
 
+inline constexpr std::uint32_t word_is_list = 1u << 31;
+inline constexpr int word_code_bits = 15;
+
+/// The same by rows, one for each feature: starts (n + 1) of codes, c where column c adds the
+/// feature, width + c where it takes it off. A feature's word is 0 without codes; else two of them,
+/// the second that of a spare sum where there is but one, of which neighbours have different ones;
+/// or word_is_list and the feature, where there are more or they have no room.
+struct Features {
+    const std::int64_t* starts;
+    const std::int32_t* codes;
+    const std::uint32_t* words;  // as `make_words` leaves them
+    std::int64_t n, width;
+};
+
 /// A part of a long row, or the whole of a short one.
 struct Part {
     std::int64_t row, first, count;  // entries
@@ -157,11 +171,11 @@ void narrow(Rows<float> x, const Held& held, int threads, Isa at_most);
 /// out (x.n, lists.width), see Kernels::project.
 void project(Rows<float> x, const Lists& lists, float scale, int threads, Isa at_most, float* out);
 
-/// The same of sparse rows, entries in order; graph.indices are features. `starts` (features + 1)
-/// and `codes` list the matrix by rows: c where column c adds the feature, width + c where it takes
-/// it off.
-void project_sparse(const Graph& graph, const std::int64_t* starts, const std::int32_t* codes,
-                    std::int64_t width, float scale, std::int64_t n_features, int threads,
+/// One word for each feature, out (features.n).
+void make_words(const Features& features, std::uint32_t* out);
+
+/// Sparse rows to project, entries in order; graph.indices are features. out (graph.n, width).
+void project_sparse(const Graph& graph, const Features& features, float scale, int threads,
                     float* out);
 
 }  // namespace tersevec::sparseproj

@@ -183,12 +183,14 @@ struct Summand {
         }
         return per_length(weight, squares != nullptr ? *squares : add_squares(0.0f, row, width));
     }
-    /// Adds this row's squares to those of other columns, if they are wanted.
+    /// Adds this row's squares to those of other columns, if they are wanted. All lanes have read
+    /// these before the first shuffle.
     TERSEVEC_DEVICE void measure(i64 width) const {
         if (squares != nullptr) {
             const float total = add_squares(*squares, row, width);
-            __syncwarp();
-            *squares = total;  // by every lane, the same
+            if (threadIdx.x % warp_lanes == 0) {
+                *squares = total;
+            }
         }
     }
 };

@@ -193,20 +193,36 @@ F32 project(const F32& x, const I64& starts, const I32& features, float scale, i
     return result;
 }
 
-F32 project_sparse(const py::array& indptr, const py::array& indices,
-                   const std::optional<F32>& values, const I64& starts, const I32& codes,
-                   std::int64_t width, float scale, int threads) {
-    require_scan(0, threads);
-    const auto graph = graph_of(indptr, indices, values);
+/// Callers have checked that `starts` do not fall, and what lists hold.
+sparseproj::Features features_of(const I64& starts, const I32& codes, std::int64_t width) {
     require(width >= 1 && length_of(starts, "starts") >= 1 && starts.data()[0] == 0 &&
                 starts.data()[starts.shape(0) - 1] == length_of(codes, "codes"),
             "starts: expected numbers from 0 to the number of codes");
+    return {starts.data(), codes.data(), nullptr, starts.shape(0) - 1, width};
+}
+
+py::array_t<std::uint32_t> make_words(const I64& starts, const I32& codes, std::int64_t width) {
+    const auto features = features_of(starts, codes, width);
+    auto result = empty<std::uint32_t>({features.n});
+    std::uint32_t* out = result.mutable_data();
+    const py::gil_scoped_release release;
+    sparseproj::make_words(features, out);
+    return result;
+}
+
+F32 project_sparse(const py::array& indptr, const py::array& indices,
+                   const std::optional<F32>& values, const I64& starts, const I32& codes,
+                   const py::array_t<std::uint32_t>& words, std::int64_t width, float scale,
+                   int threads) {
+    require_scan(0, threads);
+    const auto graph = graph_of(indptr, indices, values);
+    auto features = features_of(starts, codes, width);
+    require(length_of(words, "words") == features.n, "words: expected one for each feature");
+    features.words = words.data();
     auto result = empty<float>({graph.n, width});
     float* out = result.mutable_data();
-    const std::int64_t *first = starts.data(), n_features = starts.shape(0) - 1;
-    const std::int32_t* listed = codes.data();
     const py::gil_scoped_release release;
-    sparseproj::project_sparse(graph, first, listed, width, scale, n_features, threads, out);
+    sparseproj::project_sparse(graph, features, scale, threads, out);
     return result;
 }
 
@@ -239,8 +255,10 @@ void bind_sparseproj(py::module_& parent) {
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("project", &project, "x"_a.noconvert(), "starts"_a.noconvert(),
                "features"_a.noconvert(), "scale"_a, "threads"_a, py::kw_only(), "isa"_a = "");
+    module.def("make_words", &make_words, "starts"_a.noconvert(), "codes"_a.noconvert(), "width"_a);
     module.def("project_sparse", &project_sparse, "indptr"_a, "indices"_a, "values"_a.noconvert(),
-               "starts"_a.noconvert(), "codes"_a.noconvert(), "width"_a, "scale"_a, "threads"_a);
+               "starts"_a.noconvert(), "codes"_a.noconvert(), "words"_a.noconvert(), "width"_a,
+               "scale"_a, "threads"_a);
 }
 
 }  // namespace tersevec

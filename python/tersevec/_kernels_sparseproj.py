@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tersevec._types import F32, I8, I32, I64
+from tersevec._types import F32, I8, I32, I64, U32
 
 
 class SparseprojKernels(Protocol):
@@ -43,7 +43,8 @@ class SparseprojKernels(Protocol):
     column adds, m of those it takes off, in order. By columns, those of column c that it adds are
     ``features[starts[2 * c]:starts[2 * c + 1]]``, those it takes off come up to ``starts[2 * c +
     2]``; by rows, feature i is in the columns ``codes[starts[i]:starts[i + 1]]``: c where column
-    c adds it, width + c where it takes it off. x has strided rows; indices are features. `project`
+    c adds it, width + c where it takes it off; and `words` is what the path's `make_words` makes of
+    them, to be read in place of most lists. x has strided rows; indices are features. `project`
     gives NaN in all columns of a row of x that holds NaN or an infinity.
 
     Every operation on floats is rounded to float32 on its own, so that both twins agree.
@@ -108,7 +109,9 @@ class SparseprojKernels(Protocol):
         values: F32 | None,
         starts: I64,
         codes: I32,
+        words: U32 | None,
         width: int,
         scale: float,
         threads: int,
     ) -> F32: ...
+    def make_words(self, starts: I64, codes: I32, width: int) -> U32 | None: ...

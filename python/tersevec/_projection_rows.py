@@ -14,7 +14,7 @@ from tersevec._arrays import describe, float_blocks, like, plain_float32, view
 from tersevec._cuda._device import holds, module_of
 from tersevec._sparse_rows import SparseRows, is_sparse, sparse_rows
 from tersevec._ternary import TernaryLists
-from tersevec._types import F32, I32, I64, ArrayIn
+from tersevec._types import F32, I32, I64, U32, ArrayIn
 
 _BLOCK = 1 << 20  # numbers that are widened at once
 _DEVICE_BLOCK = 1 << 26  # the same on a GPU
@@ -101,17 +101,21 @@ class Projector:
         """Products are multiplied by `scale`."""
         self.lists, self.scale = lists, scale
         self._columns: tuple[I64, I32] | None = None
+        self._words: U32 | None = None
 
     def __call__(self, rows: DenseRows | SparseRows, threads: int) -> F32:
         """The projected rows: (n, columns of the matrix)."""
         width = self.lists.matrix.n_columns
         if isinstance(rows, SparseRows):
-            return _backend.pick("sparseproj").project_sparse(
+            kernels, lists = _backend.pick("sparseproj"), (self.lists.starts, self.lists.codes)
+            if self._words is None:
+                self._words = kernels.make_words(*lists, width)
+            return kernels.project_sparse(
                 rows.indptr,
                 rows.indices,
                 rows.values,
-                self.lists.starts,
-                self.lists.codes,
+                *lists,
+                self._words,
                 width,
                 self.scale,
                 threads,

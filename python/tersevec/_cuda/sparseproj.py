@@ -10,6 +10,7 @@ import numpy as np
 from tersevec._cuda._device import WARP, Array, current, each
 from tersevec._cuda.sparseproj_project import (
     index_bytes,
+    make_words,
     project,
     project_sparse,
     stride_of,
@@ -17,7 +18,16 @@ from tersevec._cuda.sparseproj_project import (
     warps_for,
 )
 
-__all__ = ["narrow", "project", "project_sparse", "propagate", "rows", "ternary", "widen"]
+__all__ = [
+    "make_words",
+    "narrow",
+    "project",
+    "project_sparse",
+    "propagate",
+    "rows",
+    "ternary",
+    "widen",
+]
 
 _PART = 2048  # entries of a row that are summed together
 _KINDS = {"f4": 0, "u2": 1, "i1": 2}

@@ -101,12 +101,17 @@ def project(
     return out
 
 
+def make_words(starts: Array, codes: Array, width: int) -> None:
+    """`project_sparse` reads lists alone."""
+
+
 def project_sparse(
     indptr: Array,
     indices: Array,
     values: Array | None,
     starts: Array,
     codes: Array,
+    words: Array | None,
     width: int,
     scale: float,
     threads: int,

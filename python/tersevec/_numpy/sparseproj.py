@@ -22,7 +22,16 @@ from tersevec._numpy.sparseproj_held import (
 )
 from tersevec._types import F32, I8, I32, I64, U32, U64
 
-__all__ = ["narrow", "project", "project_sparse", "propagate", "rows", "ternary", "widen"]
+__all__ = [
+    "make_words",
+    "narrow",
+    "project",
+    "project_sparse",
+    "propagate",
+    "rows",
+    "ternary",
+    "widen",
+]
 
 _PART = 2048  # entries of a row that are summed together
 _TILE = 1 << 20  # numbers of one tile
@@ -209,12 +218,17 @@ def project(
     return out
 
 
+def make_words(starts: I64, codes: I32, width: int) -> None:
+    """`project_sparse` reads lists alone."""
+
+
 def project_sparse(
     indptr: npt.NDArray[Any],
     indices: npt.NDArray[Any],
     values: F32 | None,
     starts: I64,
     codes: I32,
+    words: U32 | None,
     width: int,
     scale: float,
     threads: int,
