@@ -19,6 +19,7 @@ from tersevec.projection import SparseRandomProjection
 native = _native.sparseproj
 DIMS = 128
 WIDE = 768  # of rows that are projected
+VOCABULARY, BAG = 100_000, 100  # features of sparse rows, and how many of them a row has
 MEAN_DEGREE = 9
 STATES = {8: "int8", 16: "float16", 32: "float32"}
 
@@ -86,6 +87,11 @@ def embed(s: Scenario) -> Call:
     return lambda: (model.fit_transform(a, threads=s.threads),)
 
 
+def embed_by_columns(s: Scenario) -> Call:
+    a, model = csr(s.n), FastRP(DIMS, state=STATES[s.bits], random_state=0)
+    return lambda: (model.fit_transform(a, column_block=DIMS // 2, threads=s.threads),)
+
+
 def fastrp(s: Scenario) -> Call:
     peer, a = pytest.importorskip("fastrp", reason="fastrp is not installed"), csr(s.n)
     weights = [0.0, 0.0, 1.0, 1.0]  # the first belongs to power 0: the same three products
@@ -105,6 +111,30 @@ def blas(s: Scenario) -> Call:
     projection = SparseRandomProjection(DIMS, random_state=0).fit(vectors(s.n))
     x, matrix = vectors(s.n), np.ascontiguousarray(projection.components_.toarray().T)
     return lambda: (x @ matrix,)
+
+
+@functools.lru_cache(maxsize=1)
+def bags(n: int) -> Any:
+    """Rows of few numbers among many features, as words of a text are."""
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    rng = np.random.default_rng(5)
+    indices = rng.integers(0, VOCABULARY, n * BAG).astype(np.int32)
+    numbers = rng.standard_normal(len(indices), dtype=np.float32)
+    matrix = sparse.csr_array((numbers, indices, np.arange(n + 1) * BAG), shape=(n, VOCABULARY))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def project_bags(s: Scenario) -> Call:
+    x, model = bags(s.n), SparseRandomProjection(DIMS, random_state=0).fit(bags(s.n))
+    return lambda: (model.transform(x, threads=s.threads),)
+
+
+def sklearn_bags(s: Scenario) -> Call:
+    peer = pytest.importorskip("sklearn.random_projection", reason="scikit-learn is not installed")
+    x = bags(s.n)
+    model = peer.SparseRandomProjection(DIMS, random_state=0, dense_output=True).fit(x)
+    return lambda: (model.transform(x),)
 
 
 def sklearn(s: Scenario) -> Call:
@@ -140,7 +170,8 @@ EMBED = [
     for threads in THREADS
 ]
 EMBEDDERS = [
-    Contender(_native.isa_active(), embed, exact=False),
+    Contender(_native.isa_active(), embed),
+    Contender(f"{_native.isa_active()}, column_block={DIMS // 2}", embed_by_columns),
     Contender("fastrp", fastrp, exact=False, peer=True),
 ]
 PROJECT = [Scenario(f"project {WIDE} floats to {DIMS}", 20_000, WIDE * 4)]
@@ -148,6 +179,14 @@ PROJECTORS = [
     *paths(project, native, twin=twin),
     Contender("NumPy's BLAS", blas, exact=False, peer=True),
     Contender("scikit-learn", sklearn, exact=False, peer=True),
+]
+BAGS = [
+    Scenario(f"project {BAG} of {VOCABULARY:,} features to {DIMS}", n, 8 * BAG)
+    for n in (500, 20_000)
+]
+BAGGERS = [
+    Contender(_native.isa_active(), project_bags),
+    Contender("scikit-learn", sklearn_bags, exact=False, peer=True),
 ]
 
 
@@ -169,3 +208,8 @@ def test_embed(race: Any, scenario: Scenario, contender: Contender) -> None:
 @pytest.mark.parametrize(("scenario", "contender"), grid(PROJECT, PROJECTORS))
 def test_project(race: Any, scenario: Scenario, contender: Contender) -> None:
     race(scenario, contender, PROJECTORS[0])
+
+
+@pytest.mark.parametrize(("scenario", "contender"), grid(BAGS, BAGGERS))
+def test_project_bags(race: Any, scenario: Scenario, contender: Contender) -> None:
+    race(scenario, contender, BAGGERS[0])
