@@ -19,10 +19,11 @@ def mix(x):
 def entry(seed, row, column, threshold):
     """One number of a random matrix, by the contract's sentence, in Python's own integers."""
     state = mix((mix((seed + GOLDEN) % WORD) + row * GOLDEN) % WORD)
-    x = (state + column // 2 * (GOLDEN >> 32)) % 2**32
+    lane = column // 64 * 64 + column % 2 * 32 + column % 64 // 2
+    x = (state + lane // 2 * (GOLDEN >> 32)) % 2**32
     x = ((x ^ x >> 16) * 0x21F0AAAD + (state >> 32)) % 2**32
     x = (x ^ x >> 15) * 0xD35A2D97 % 2**32
-    u = ((x ^ x >> 15) >> 16 * (column % 2) & 0xFFFF) ^ 0x8000
+    u = ((x ^ x >> 15) >> 16 * (lane % 2) & 0xFFFF) ^ 0x8000
     return 1 if u < threshold else -1 if u < 2 * threshold else 0
 
 

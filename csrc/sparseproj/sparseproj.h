@@ -4,7 +4,8 @@
 /// ternary: number c of row `id` follows from (seed, id, c) alone, with `sparseproj_random.h`:
 ///   key = mix(seed + golden), state = mix(key + id * golden), low and high the halves of it,
 ///   word b = mix(low + b (golden >> 32), high)
-///   u = 2^15 + the signed bits 16 t ... 16 t + 15 of word b, for c = 2 b + t
+///   u = 2^15 + the signed bits 16 t ... 16 t + 15 of word b, for c = 64 g + 2 j + s where
+///   2 b + t = 64 g + 32 s + j: of 64 columns even ones come from the first 16 words
 ///   1 if u < threshold, -1 if threshold <= u < 2 threshold, else 0: a share of 2 threshold / 2^16
 ///   is not zero.
 /// propagate: a row of the graph is a sum of held rows, told at `Step`.

@@ -24,37 +24,43 @@ inline std::uint32_t mix(std::uint32_t x, std::uint32_t key) noexcept {
     return x ^ x >> 15;
 }
 
+inline std::uint16_t mask(bool is) noexcept {
+    return static_cast<std::uint16_t>(-static_cast<int>(is));
+}
+
 inline void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed,
                     std::int64_t first_column, std::int64_t used, int threshold, std::int64_t width,
                     std::int8_t* out) noexcept {
-    constexpr std::int64_t words = ternary_group / 2;
+    constexpr std::int64_t words = ternary_group / 2, half = ternary_group / 2;
     constexpr auto step = static_cast<std::uint32_t>(golden >> 32);
     const std::uint64_t key = mix(seed + golden);
     // The last lanes that become 1, and that become -1.
     const auto ones = static_cast<std::int16_t>(threshold - 1 - 0x8000);
     const auto others = static_cast<std::int16_t>(2 * threshold - 1 - 0x8000);
-    for (std::int64_t i = 0; i < n; ++i, out += width) {
-        const std::uint64_t state = mix(key + static_cast<std::uint64_t>(ids[i]) * golden);
-        const auto low = static_cast<std::uint32_t>(state);
-        const auto high = static_cast<std::uint32_t>(state >> 32);
-        for (std::int64_t group = 0; group < width; group += ternary_group) {
+    for (std::int64_t group = 0; group < width; group += ternary_group) {
+        const auto before = static_cast<std::uint32_t>((first_column + group) / 2) * step;
+        std::int8_t* to = out + group;
+        for (std::int64_t i = 0; i < n; ++i, to += width) {
+            const std::uint64_t state = mix(key + static_cast<std::uint64_t>(ids[i]) * golden);
+            const auto first = static_cast<std::uint32_t>(state) + before;
+            const auto high = static_cast<std::uint32_t>(state >> 32);
             std::uint32_t random[words];
             std::int16_t lanes[ternary_group];
-            const auto before = static_cast<std::uint32_t>((first_column + group) / 2);
             for (std::uint32_t b = 0; b < words; ++b) {
-                random[b] = mix(low + (before + b) * step, high);
+                random[b] = mix(first + b * step, high);
             }
             __builtin_memcpy(lanes, random, sizeof lanes);  // little-endian
-            for (std::int64_t c = 0; c < ternary_group; ++c) {
-                // As numbers of 16 bits, the sooner to become those of 8.
-                const auto past_ones = static_cast<std::int16_t>(-(lanes[c] > ones));
-                const auto past_others = static_cast<std::int16_t>(-(lanes[c] > others));
-                const auto number = static_cast<std::int16_t>(1 + 2 * past_ones - past_others);
-                out[group + c] = static_cast<std::int8_t>(number);
+            // Lanes of both halves take turns: each becomes a byte of its 16 bits, and none moves.
+            for (std::int64_t j = 0; j < half; ++j) {
+                const std::int16_t even = lanes[j], odd = lanes[j + half];
+                const auto pair = static_cast<std::uint16_t>(
+                    (((mask(even > ones) & 0x00fe) + 0x0001) & ~mask(even > others)) |
+                    (((mask(odd > ones) & 0xfe00) + 0x0100) & ~mask(odd > others)));
+                __builtin_memcpy(to + 2 * j, &pair, sizeof pair);
             }
-        }
-        for (std::int64_t c = used; c < width; ++c) {
-            out[c] = 0;
+            for (std::int64_t c = used > group ? used - group : 0; c < ternary_group; ++c) {
+                to[c] = 0;
+            }
         }
     }
 }

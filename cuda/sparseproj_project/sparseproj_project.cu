@@ -138,15 +138,18 @@ extern "C" __global__ void sparseproj_ternary(const i64* ids, i64 n, u64 seed, i
     }
     const i64 first = (item - row * row_items) * 16;
     const u64 state = mix(mix(seed + golden) + static_cast<u64>(ids[row]) * golden);
-    const i64 before = (first_column + first) / 2;
+    // Even columns are lanes of 4 words, odd ones those of 4 that are 16 on.
+    const i64 before = (first_column + first / 64 * 64) / 2 + first % 64 / 4;
     const u32 low = static_cast<u32>(state), high = static_cast<u32>(state >> 32);
     u32 numbers[4] = {};
 #pragma unroll
     for (int w = 0; w < 8; ++w) {
-        const u32 word = mix(low + static_cast<u32>(before + w) * u32{golden >> 32}, high);
+        const int odd = w / 4;
+        const u32 word =
+            mix(low + static_cast<u32>(before + w % 4 + 16 * odd) * u32{golden >> 32}, high);
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
-            const int c = 2 * w + t;
+            const int c = 4 * (w % 4) + 2 * t + odd;
             const u32 u = (word >> 16 * t & 0xffffu) ^ 0x8000u;
             const u32 number = u < threshold ? 1u : u < 2 * threshold ? 0xffu : 0u;
             numbers[c / 4] |= first + c < used ? number << 8 * (c % 4) : 0u;

@@ -17,9 +17,9 @@ class SparseprojKernels(Protocol):
     golden)``; modulo 2**32, word b is ``finish(low + b * (golden >> 32), high)`` of the halves of
     the state, where ``finish(x, key)`` is x ^ x >> 16, times 0x21F0AAAD plus the key, x ^ x >> 15,
     times 0xD35A2D97, x ^ x >> 15; u is its bits 16 t to 16 t + 15 as a signed number plus 2**15,
-    where c = 2 b + t. The number is 1 if u < threshold, -1 if u < 2 * threshold, else 0; threshold
-    is 1 to 2**15. Rows have a multiple of 64 columns, those from column `first` on, itself such a
-    multiple, and zeros after `used` of them.
+    where c = 64 g + 2 j + s and 2 b + t = 64 g + 32 s + j. The number is 1 if u < threshold, -1 if
+    u < 2 * threshold, else 0; threshold is 1 to 2**15. Rows have a multiple of 64 columns, those
+    from column `first` on, itself such a multiple, and zeros after `used` of them.
 
     Held rows (n, width), of a multiple of 16 columns, zero where unused, are float32, the bits of
     float16 as uint16, or int8 with float32 scales (n,); int8 without scales are -1, 0 and 1, and

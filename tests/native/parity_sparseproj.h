@@ -22,9 +22,10 @@ inline void check_ternary(Isa isa) {
             const std::uint64_t c = i % 128, golden = sparseproj::golden;
             const auto id = static_cast<std::uint64_t>(ids[i / 128]);
             const auto state = sparseproj::mix(sparseproj::mix(77 + golden) + id * golden);
-            const auto low = static_cast<std::uint32_t>(state + (64 + c) / 2 * (golden >> 32));
+            const std::uint64_t lane = 64 + c / 64 * 64 + c % 2 * 32 + c % 64 / 2;
+            const auto low = static_cast<std::uint32_t>(state + lane / 2 * (golden >> 32));
             const auto word = sparseproj::mix(low, static_cast<std::uint32_t>(state >> 32));
-            const auto u = static_cast<int>((word >> 16 * (c % 2) & 0xffff) ^ 0x8000);
+            const auto u = static_cast<int>((word >> 16 * (lane % 2) & 0xffff) ^ 0x8000);
             const int number = u < threshold ? 1 : u < 2 * threshold ? -1 : 0;
             right &= found[i] == (c < 70 ? number : 0);
         }
