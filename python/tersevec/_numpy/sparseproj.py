@@ -35,6 +35,7 @@ __all__ = [
 
 _PART = 2048  # entries of a row that are summed together
 _TILE = 1 << 20  # numbers of one tile
+_RANDOM_TILE = 1 << 16  # the same where much is done to each number: it stays in cache
 _GROUP = 64  # columns of a random matrix whose halves take turns
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STEP = np.uint32(0x9E3779B9)  # its upper half
@@ -72,17 +73,18 @@ def ternary(
     width = out.shape[1]
     places = np.arange(first // 2, (first + width) // 2, dtype=np.uint32) * _STEP
     key = _mix(np.array([seed], np.uint64) + _GOLDEN)
-    step = max(1, _TILE // width)
+    step = max(1, _RANDOM_TILE // width)
     for start in range(0, len(ids), step):
         part = slice(start, start + step)
         state = _mix(key + ids[part].astype(np.uint64) * _GOLDEN)[:, None]
         low, high = state.astype(np.uint32), (state >> np.uint64(32)).astype(np.uint32)
         words = _finish(low + places, high)
-        lanes = words.astype("<u4", copy=False).view("<u2").reshape(len(words), -1, 2, _GROUP // 2)
-        lanes = lanes.swapaxes(2, 3).reshape(len(words), width) ^ np.uint16(0x8000)
+        lanes = words.astype("<u4", copy=False).view("<u2") ^ np.uint16(0x8000)
         above = lanes - np.uint16(threshold)
         plus, minus = lanes < threshold, above < threshold
-        np.subtract(plus.view(np.int8), minus.view(np.int8), out=out[part])
+        signs = plus.view(np.int8) - minus.view(np.int8)
+        pairs = out[part].reshape(len(words), -1, _GROUP // 2, 2)
+        pairs[...] = signs.reshape(len(words), -1, 2, _GROUP // 2).swapaxes(2, 3)
         out[part, used:] = 0
 
 
