@@ -15,13 +15,23 @@ import numpy.typing as npt
 from tersevec._numpy.sparseproj_held import (
     coefficients,
     floats_of,
+    moments,
     narrow,
     scaled_floats,
     widen,
 )
-from tersevec._types import F32, I8, I32, I64, U32, U64
+from tersevec._types import F32, F64, I8, I32, I64, U32, U64
 
-__all__ = ["narrow", "project", "project_sparse", "propagate", "rows", "ternary", "widen"]
+__all__ = [
+    "moments",
+    "narrow",
+    "project",
+    "project_sparse",
+    "propagate",
+    "rows",
+    "ternary",
+    "widen",
+]
 
 _PART = 2048  # entries of a row that are summed together
 _TILE = 1 << 20  # numbers of one tile
@@ -131,6 +141,7 @@ def propagate(
     threads: int,
     *,
     places: I64 | None = None,
+    target_moments: F64 | None = None,
     isa: str = "",
 ) -> None:
     """Rows of the graph times held rows: into `target`, and weighted into `out`.
@@ -165,6 +176,10 @@ def propagate(
         there = part if places is None else places[part]
         total = [out[there], *terms] if add else terms
         out[there] = sum(total[1:], total[0]) if total else 0
+    if target_moments is not None:
+        assert target is not None
+        width = len(target_moments) - 1
+        target_moments[...] = moments(target, target_scales, width, True, threads)
 
 
 def project(
