@@ -74,6 +74,7 @@ def propagate(
             target = Held.empty(len(degree), source.d, plan.state, memory.of(step))
         made = next_weight if target is None else 0.0
         held_unit, made_unit = (1.0, 1.0) if plan.normalize else (unit, unit / lift)
+        moments = np.empty((source.d + 1,) * 2) if plan.whitens(step) else None
         kernels.propagate(
             graph.indptr,
             graph.indices,
@@ -91,13 +92,14 @@ def propagate(
             added,
             threads,
             places=places,
+            target_moments=moments,
         )
         added = added or bool(weight or made)
         weight = 0.0 if target is None else next_weight
         if target is not None:
             source, unit, lift = target, unit / lift, 1.0
-        if plan.whitens(step):
-            whiten_held(source, threads)
+        if moments is not None:
+            whiten_held(source, moments, threads)
             unit = 1.0
         moved(1)
     if weight:
