@@ -77,6 +77,17 @@ def step(s: Scenario, module: Any, isa: str = "") -> Call:
     return call
 
 
+def moments(s: Scenario, module: Any, isa: str = "") -> Call:
+    x = vectors(s.n)[:, :DIMS].copy()
+    return lambda: (module.moments(x, None, DIMS, False, s.threads, isa=isa),)
+
+
+def blas_moments(s: Scenario) -> Call:
+    """Their products alone."""
+    x = vectors(s.n)[:, :DIMS].copy()
+    return lambda: (x.T @ x,)
+
+
 def scipy_step(s: Scenario) -> Call:
     a, x = csr(s.n), np.random.default_rng(0).standard_normal((s.n, DIMS), dtype=np.float32)
     return lambda: (a @ x,)
@@ -161,6 +172,11 @@ STEPPERS = [
     *paths(step, native, twin=twin),
     Contender("SciPy, float32", scipy_step, exact=False, peer=True),
 ]
+MOMENTS = [Scenario(f"moments of {DIMS} floats", n, DIMS * 4) for n in NODES]
+MOMENT_ADDERS = [
+    *(path._replace(exact=False) for path in paths(moments, native, twin=twin)),
+    Contender("NumPy's BLAS", blas_moments, exact=False, peer=True),
+]
 EMBED = [
     Scenario(
         f"FastRP in {STATES[bits]}, 3 steps, {DIMS} floats", n, DIMS * 4, threads=threads, bits=bits
@@ -198,6 +214,11 @@ def test_signs(race: Any, scenario: Scenario, contender: Contender) -> None:
 @pytest.mark.parametrize(("scenario", "contender"), grid(STEPS, STEPPERS))
 def test_step(race: Any, scenario: Scenario, contender: Contender) -> None:
     race(scenario, contender, STEPPERS[0])
+
+
+@pytest.mark.parametrize(("scenario", "contender"), grid(MOMENTS, MOMENT_ADDERS))
+def test_moments(race: Any, scenario: Scenario, contender: Contender) -> None:
+    race(scenario, contender, MOMENT_ADDERS[0])
 
 
 @pytest.mark.parametrize(("scenario", "contender"), grid(EMBED, EMBEDDERS))

@@ -8,6 +8,7 @@
 #include "core/kernel_table.h"
 #include "core/lines.h"
 #include "core/parallel.h"
+#include "sparseproj/sparseproj_moments.h"
 #include "sparseproj/sparseproj_tasks.h"
 
 namespace tersevec::sparseproj {
@@ -51,14 +52,14 @@ struct Tasks {
     std::vector<Part> parts;
     std::vector<Run> runs;
 
-    explicit Tasks(const Graph& graph) {
-        graph.wide_indptr ? cut(static_cast<const std::int64_t*>(graph.indptr), graph.n)
-                          : cut(static_cast<const std::int32_t*>(graph.indptr), graph.n);
+    Tasks(const Graph& graph, std::int64_t most_rows) {
+        graph.wide_indptr ? cut(static_cast<const std::int64_t*>(graph.indptr), graph.n, most_rows)
+                          : cut(static_cast<const std::int32_t*>(graph.indptr), graph.n, most_rows);
     }
 
 private:
     template <class Index>
-    void cut(const Index* starts, std::int64_t n) {
+    void cut(const Index* starts, std::int64_t n, std::int64_t most_rows) {
         for (std::int64_t first = 0; first < n; first += glance_rows) {
             const std::int64_t last = std::min(first + glance_rows, n);
             Index most = 0;
@@ -73,7 +74,7 @@ private:
         auto part = parts.begin();
         for (std::int64_t row = 0; row < n;) {
             const std::int64_t work = work_before(row) + task_entries;
-            const auto rest = std::views::iota(row + 1, n);
+            const auto rest = std::views::iota(row + 1, std::min(n, row + most_rows));
             const auto past = std::ranges::lower_bound(rest, work, {}, work_before);
             const std::int64_t end = row + 1 + (past - rest.begin());
             part = std::find_if(part, parts.end(), [&](const Part& p) { return p.row >= row; });
@@ -129,25 +130,37 @@ void ternary(const std::int64_t* ids, std::int64_t n, std::uint64_t seed, std::i
 
 void propagate(const Step& given, int threads, Isa at_most) {
     Step step = given;
-    step.stream_target = step.target.kind != Kind::i8 &&
+    const bool has_moments = step.moments.sums != nullptr;
+    step.stream_target = !has_moments && step.target.kind != Kind::i8 &&
                          streams(step.target.values, step.target.n, row_bytes(step.target));
     step.stream_sums = streams(step.sums.values, step.graph.n, step.sums.stride * 4);
     step.rows_ahead = rows_ahead(step);
     const auto part_kernel = pick(rows(), &Kernels::part, at_most);
     const auto rows_kernel = pick(rows(), &Kernels::rows, at_most);
+    const auto moments_kernel = pick(rows(), &Kernels::moments, at_most);
     const std::int64_t width = step.source.width;
-    Tasks tasks(step.graph);
+    Tasks tasks(step.graph, has_moments ? moments_rows : step.graph.n);
     const auto n_parts = static_cast<std::int64_t>(tasks.parts.size());
     const auto part_sums = floats(n_parts * width);
     parallel_for(threads, n_parts, [&](std::int64_t i) {
         part_kernel(step, tasks.parts[i], part_sums.get() + i * width);
     });
     tasks.parts.push_back({-1, 0, 0});
-    parallel_for(threads, static_cast<std::int64_t>(tasks.runs.size()), [&](std::int64_t i) {
+    const auto n_runs = static_cast<std::int64_t>(tasks.runs.size());
+    const auto make = [&](std::int64_t i) {
         const Run& run = tasks.runs[i];
         const Lines<float> scratch(width);
         rows_kernel(step, run.first, run.count, tasks.parts.data() + run.part,
                     part_sums.get() + run.part * width, scratch.data());
+    };
+    if (!has_moments) {
+        parallel_for(threads, n_runs, make);
+        return;
+    }
+    const Held& target = step.target;
+    add_moments(step.moments, target.width, n_runs, threads, [&](std::int64_t i, auto& moments) {
+        make(i);
+        moments.add(moments_kernel, target, tasks.runs[i].first, tasks.runs[i].count, true);
     });
 }
 
@@ -157,6 +170,15 @@ void widen(const Held& held, bool normalize, std::int64_t width, int threads, Is
     for_rows(held.n, threads, [&](std::int64_t first, std::int64_t count) {
         const auto scratch = floats(held.width);
         kernel(held, first, count, normalize, width, scratch.get(), out + first * width);
+    });
+}
+
+void moments(const Held& held, bool normalize, int threads, Isa at_most, const Moments& out) {
+    const auto kernel = pick(rows(), &Kernels::moments, at_most);
+    const std::int64_t n_tasks = (held.n + moments_rows - 1) / moments_rows;
+    add_moments(out, held.width, n_tasks, threads, [&](std::int64_t task, auto& moments) {
+        const std::int64_t first = task * moments_rows;
+        moments.add(kernel, held, first, std::min(moments_rows, held.n - first), normalize);
     });
 }
 

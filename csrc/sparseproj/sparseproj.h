@@ -9,12 +9,15 @@
 ///   1 if u < threshold, -1 if threshold <= u < 2 threshold, else 0: a share of 2 threshold / 2^16
 ///   is not zero.
 /// propagate: a row of the graph is a sum of held rows, told at `Step`.
+/// moments: sums of rows and of their outer products, told at `Moments`.
 /// project: sums of some of a row's numbers less sums of others, told at `Lists`.
 /// Exactness: every product, sum, quotient and root is rounded to float32 on its own, in the order
-/// written, so that every level and every number of threads gives the same bytes and floats.
+/// written, so that every level and every number of threads gives the same bytes and floats. But of
+/// moments, products may be fused with sums: the same for every number of threads alone.
 /// Limits: n < 2^31, numbers finite and small enough for sums and squares to be. Any alignment.
 /// Floor: held rows of neighbours at the speed of the memory they lie in, about an instruction for
-/// each register of floats; dense rows to project are read once.
+/// each register of floats; dense rows to project are read once; moments take width^2 / 2
+/// multiply-adds a row.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +36,11 @@ inline constexpr std::int64_t square_panel = 64;  // columns whose squares are a
 inline constexpr std::int64_t part_entries = 2048;
 /// Rows that `project` works on at once, at most.
 inline constexpr std::int64_t tile_rows = 64;
+
+/// Rows whose moments are summed in float32, at most.
+inline constexpr std::int64_t moments_rows = 2048;
+/// Of them, how many are multiplied at once.
+inline constexpr std::int64_t gram_rows = 32;
 
 /// How rows are held: floats, the bits of halves, or bytes that a float of the row multiplies.
 enum class Kind : std::uint8_t { f32, f16, i8 };
@@ -79,6 +87,14 @@ struct Sums {
     }
 };
 
+/// The sum of the outer products of rows with a 1 behind each; rows that are zero do not count.
+/// Products g_ij of columns are within 2^-12 sqrt(g_ii g_jj) of the exact ones, sums of a column
+/// within 2^-12 of that of its sizes.
+struct Moments {
+    double* sums;        // (width + 1, width + 1); null: not wanted
+    std::int64_t width;  // the first columns
+};
+
 /// new row i = row_scale[i] * (s + f_1 x_1 + f_2 x_2 + ...), entries in order, where x are the
 /// source's numbers as held, f = the weight, the scale of the bytes, their product, or left out;
 /// s = the row's own held row, where `self_loops`, times its scale if any, else 0. Rows of more
@@ -97,6 +113,7 @@ struct Step {
     const float* row_scales;  // null: 1
     bool self_loops;
     Sums sums;
+    Moments moments = {};                             // of the target's unit rows
     bool stream_target = false, stream_sums = false;  // set by `propagate`: past the caches
     std::int64_t rows_ahead =
         0;  // set by `propagate`: where source rows are prefetched, 0: nowhere
@@ -149,6 +166,11 @@ struct Kernels {
     /// Floats to held rows, from row `first` on.
     void (*narrow)(Rows<float> x, const Held&, std::int64_t first,
                    float* scratch) noexcept = nullptr;
+    /// Adds held rows, or unit rows, to `sums` (width + 1, width): their outer products, above and
+    /// on the diagonal, then the rows. Returns how many are not zero. `block`: gram_rows rows of
+    /// width + held_group floats.
+    std::int64_t (*moments)(const Held&, std::int64_t first, std::int64_t count, bool normalize,
+                            float* sums, float* block) noexcept = nullptr;
     /// out[i * width + c] = scale * (p - m): p the sum of x over the features that column c adds, m
     /// of those it takes off, each from 0 in the order of the list; NaN in all columns where a row
     /// holds NaN or an infinity anywhere. `scratch`: tile_rows rows.
@@ -168,6 +190,9 @@ void propagate(const Step& step, int threads, Isa at_most);
 void widen(const Held& held, bool normalize, std::int64_t width, int threads, Isa at_most,
            float* out);
 void narrow(Rows<float> x, const Held& held, int threads, Isa at_most);
+
+/// Of held rows, or of unit rows.
+void moments(const Held& held, bool normalize, int threads, Isa at_most, const Moments& out);
 
 /// out (x.n, lists.width), see Kernels::project.
 void project(Rows<float> x, const Lists& lists, float scale, int threads, Isa at_most, float* out);

@@ -12,7 +12,7 @@ namespace {
 
 struct Level : Avx2 {
     static constexpr int registers = 8, byte_registers = 8;
-    static constexpr bool streams = true;
+    static constexpr bool streams = true, fuses = true;
     static void stream(f32 numbers, float* to) noexcept { _mm256_stream_ps(to, numbers); }
     static void stream_half(f32 numbers, std::uint16_t* to) noexcept {
         _mm_stream_si128(reinterpret_cast<__m128i*>(to),

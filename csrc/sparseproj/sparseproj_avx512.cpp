@@ -12,7 +12,7 @@ namespace {
 
 struct Level : Avx512 {
     static constexpr int registers = 16, byte_registers = 4;
-    static constexpr bool streams = true;
+    static constexpr bool streams = true, fuses = true;
     static void stream(f32 numbers, float* to) noexcept { _mm512_stream_ps(to, numbers); }
     static void stream_half(f32 numbers, std::uint16_t* to) noexcept {
         _mm256_stream_si256(reinterpret_cast<__m256i*>(to),

@@ -3,6 +3,7 @@
 ///   static f32 widen_bytes(const std::int8_t*): `lanes` of them
 ///   static float root(float): the square root
 ///   static constexpr int registers: of floats, byte_registers: of bytes, that sums may take
+///   static constexpr bool fuses: whether multiply_add is one instruction
 ///   static constexpr bool streams: whether it writes past the caches, whole lines in the end, by
 ///   static void stream(f32, float*), stream_half(f32, std::uint16_t*), and fence() at last
 #pragma once

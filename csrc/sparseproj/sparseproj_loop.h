@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sparseproj/sparseproj_bytes.h"
+#include "sparseproj/sparseproj_gram.h"
 #include "sparseproj/sparseproj_project_loop.h"
 #include "sparseproj/sparseproj_weights.h"
 
@@ -95,6 +96,7 @@ constexpr Kernels kernels_of(Isa isa) noexcept {
             .rows = &rows<Level>,
             .widen = &widen<Level>,
             .narrow = &narrow<Level>,
+            .moments = &moments<Level>,
             .project = &project<Level>};
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 struct Level : Neon {
     static constexpr int registers = 16, byte_registers = 16;
-    static constexpr bool streams = false;
+    static constexpr bool streams = false, fuses = true;
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         std::int32_t four;
         __builtin_memcpy(&four, bytes, sizeof four);

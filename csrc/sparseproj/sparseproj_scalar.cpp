@@ -10,7 +10,7 @@ namespace {
 
 struct Level : Plain {
     static constexpr int registers = 4, byte_registers = 4;
-    static constexpr bool streams = false;
+    static constexpr bool streams = false, fuses = false;
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         f32 numbers;
         for (int lane = 0; lane < lanes; ++lane) {

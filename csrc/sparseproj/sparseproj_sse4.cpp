@@ -13,7 +13,7 @@ namespace {
 
 struct Level : Sse4 {
     static constexpr int registers = 8, byte_registers = 8;
-    static constexpr bool streams = false;
+    static constexpr bool streams = false, fuses = false;
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_loadu_si32(bytes)));
     }

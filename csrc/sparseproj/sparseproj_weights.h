@@ -50,15 +50,19 @@ float per_length(float weight, float squares) noexcept {
     return squares > 0.0f ? weight / Level::root(squares) : 0.0f;
 }
 
+/// What makes a row of floats a unit row, or leaves it as it is.
+template <class Level>
+float unit_factor(const float* floats, bool normalize, std::int64_t width) noexcept {
+    const Row<Level, Floats<Level>> row(floats);
+    return normalize ? per_length<Level>(1.0f, add_squares<Level>(0.0f, row, width)) : 1.0f;
+}
+
 template <class Level>
 void widen(const Held& held, std::int64_t first, std::int64_t count, bool normalize,
            std::int64_t width, float* scratch, float* out) noexcept {
     for (std::int64_t row = first; row < first + count; ++row, out += width) {
         read_row<Level>(held, row, scratch);
-        const Row<Level, Floats<Level>> floats(scratch);
-        const float factor =
-            normalize ? per_length<Level>(1.0f, add_squares<Level>(0.0f, floats, held.width))
-                      : 1.0f;
+        const float factor = unit_factor<Level>(scratch, normalize, held.width);
         for (std::int64_t c = 0; c < width; ++c) {
             out[c] = factor * scratch[c];
         }

@@ -15,6 +15,7 @@ using I8 = py::array_t<std::int8_t>;
 using I32 = py::array_t<std::int32_t>;
 using I64 = py::array_t<std::int64_t>;
 using F32 = py::array_t<float>;
+using F64 = py::array_t<double>;
 
 std::int64_t length_of(const py::array& array, const char* name) {
     require(array.ndim() == 1 && (array.flags() & py::array::c_style) != 0,
@@ -109,7 +110,7 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
                const std::optional<F32>& target_scales, std::optional<F32>& out, float held,
                float made, bool normalize, bool add, int threads, const std::optional<I64>& places,
                std::optional<F32>& held_squares, std::optional<F32>& made_squares,
-               const std::string& isa) {
+               std::optional<F64>& target_moments, const std::string& isa) {
     require_scan(0, threads);
     sparseproj::Step step{};
     step.graph = graph_of(indptr, indices, weights);
@@ -146,6 +147,14 @@ void propagate(const py::array& indptr, const py::array& indices, const std::opt
     }
     step.sums.held_squares = optional_writable(held_squares, step.graph.n, "held_squares");
     step.sums.made_squares = optional_writable(made_squares, step.graph.n, "made_squares");
+    if (target_moments) {
+        const F64& sums = *target_moments;
+        require(target && sums.ndim() == 2 && (sums.flags() & py::array::c_style) != 0 &&
+                    sums.shape(0) == sums.shape(1) && sums.shape(0) >= 2 &&
+                    sums.shape(0) <= step.target.width + 1,
+                "target_moments: expected one row and column more than the target's columns");
+        step.moments = {writable(*target_moments, "target_moments"), sums.shape(0) - 1};
+    }
     const Isa at_most = isa_from_name(isa);
     const py::gil_scoped_release release;
     sparseproj::propagate(step, threads, at_most);
@@ -161,6 +170,19 @@ F32 widen(const py::array& source, const std::optional<F32>& scales, std::int64_
     float* out = result.mutable_data();
     const py::gil_scoped_release release;
     sparseproj::widen(held, normalize, width, threads, at_most, out);
+    return result;
+}
+
+F64 moments(const py::array& source, const std::optional<F32>& scales, std::int64_t width,
+            bool normalize, int threads, const std::string& isa) {
+    require_scan(0, threads);
+    const Held held = held_of(source, scales, "source", false);
+    require(width >= 1 && width <= held.width, "width: expected at most the source's");
+    const Isa at_most = isa_from_name(isa);
+    auto result = empty<double>({width + 1, width + 1});
+    const sparseproj::Moments out{result.mutable_data(), width};
+    const py::gil_scoped_release release;
+    sparseproj::moments(held, normalize, threads, at_most, out);
     return result;
 }
 
@@ -248,8 +270,10 @@ void bind_sparseproj(py::module_& parent) {
                "out"_a.noconvert(), "held"_a, "made"_a, "normalize"_a, "add"_a, "threads"_a,
                py::kw_only(), "places"_a.noconvert() = py::none(),
                "held_squares"_a.noconvert() = py::none(), "made_squares"_a.noconvert() = py::none(),
-               "isa"_a = "");
+               "target_moments"_a.noconvert() = py::none(), "isa"_a = "");
     module.def("widen", &widen, "source"_a, "scales"_a.noconvert(), "width"_a, "normalize"_a,
+               "threads"_a, py::kw_only(), "isa"_a = "");
+    module.def("moments", &moments, "source"_a, "scales"_a.noconvert(), "width"_a, "normalize"_a,
                "threads"_a, py::kw_only(), "isa"_a = "");
     module.def("narrow", &narrow, "x"_a.noconvert(), "target"_a, "scales"_a.noconvert(),
                "threads"_a, py::kw_only(), "isa"_a = "");

@@ -97,6 +97,7 @@ def propagate(
         made = next_weight if target is None else 0.0
         held_unit, made_unit = (1.0, 1.0) if plan.normalize else (unit, unit / lift)
         total = out if measured and (weight or made) else None
+        moments = np.empty((source.d + 1,) * 2) if plan.whitens(step) else None
         kernels.propagate(
             graph.indptr,
             graph.indices,
@@ -116,13 +117,14 @@ def propagate(
             places=places,
             held_squares=squares.of(step - 1) if squares is not None and weight else None,
             made_squares=squares.of(step) if squares is not None and made else None,
+            target_moments=moments,
         )
         added = added or bool(weight or made)
         weight = 0.0 if target is None else next_weight
         if target is not None:
             source, unit, lift = target, unit / lift, 1.0
-        if plan.whitens(step):
-            whiten_held(source, threads)
+        if moments is not None:
+            whiten_held(source, moments, threads)
             unit = 1.0
         moved(1)
     if weight:  # of the last E_i, which no step is left to add

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tersevec import _backend, _threads
 from tersevec import _check as check
 from tersevec import _fastrp_steps as steps
-from tersevec import _threads
 from tersevec._arrays import float_blocks
 from tersevec._fastrp_input import result_array
 from tersevec._graph_input import Graph, as_graph
@@ -18,7 +18,7 @@ from tersevec._held import GROUP, Held
 from tersevec._quantizer import unit_rows
 from tersevec._sparse_rows import SparseRows, is_sparse, sparse_rows
 from tersevec._types import F32, F64, ArrayIn
-from tersevec._whitening import moments, whitening
+from tersevec._whitening import whitening
 
 
 def spmm(
@@ -84,7 +84,7 @@ def _rows(adjacency: Any, n_columns: int) -> Graph | SparseRows:
     return as_graph(adjacency, n_nodes=n_columns)
 
 
-def gram(X: ArrayIn, *, normalize: bool = False) -> F64:
+def gram(X: ArrayIn, *, normalize: bool = False, threads: int | None = None) -> F64:
     """The Gram matrix of the columns: the sum of the outer products of the rows.
 
     Parameters
@@ -93,6 +93,8 @@ def gram(X: ArrayIn, *, normalize: bool = False) -> F64:
         Rows.
     normalize : bool, default False
         Whether unit rows count in place of the rows.
+    threads : int, optional
+        None means `tersevec.get_num_threads()`.
 
     Returns
     -------
@@ -106,7 +108,9 @@ def gram(X: ArrayIn, *, normalize: bool = False) -> F64:
 
     Notes
     -----
-    Few rows at once are multiplied in float32, by NumPy, and added in float64.
+    At most 2048 rows are summed in float32, and those sums in float64: an entry (i, j) is within
+    2**-12 of the root of entries (i, i) and (j, j). The same bytes for any number of threads; the
+    last bits depend on the CPU level.
 
     Examples
     --------
@@ -116,11 +120,17 @@ def gram(X: ArrayIn, *, normalize: bool = False) -> F64:
     array([[25.,  8.],
            [ 8.,  4.]])
     """
-    rows = check.vectors("X", X)
-    return moments((block for _, block in _blocks(rows, normalize)), rows.shape[1]).gram
+    count = _threads.resolve(threads)
+    return _moments(check.vectors("X", X), normalize, count)[:-1, :-1].copy()
 
 
-def whiten(X: ArrayIn, *, normalize: bool = False, out: npt.NDArray[Any] | None = None) -> F32:
+def whiten(
+    X: ArrayIn,
+    *,
+    normalize: bool = False,
+    out: npt.NDArray[Any] | None = None,
+    threads: int | None = None,
+) -> F32:
     """The rows less their mean, times the matrix that makes their covariance the identity.
 
     Parameters
@@ -131,6 +141,8 @@ def whiten(X: ArrayIn, *, normalize: bool = False, out: npt.NDArray[Any] | None 
         Whether unit rows count in place of the rows.
     out : ndarray of float32, shape (n, d), optional
         Where the result goes; may be X.
+    threads : int, optional
+        For the moments, as `gram` has them; None means `tersevec.get_num_threads()`.
 
     Returns
     -------
@@ -157,9 +169,10 @@ def whiten(X: ArrayIn, *, normalize: bool = False, out: npt.NDArray[Any] | None 
            [0., 1., 0.],
            [0., 0., 1.]])
     """
+    count = _threads.resolve(threads)
     rows = check.vectors("X", X)
     total = result_array(out, len(rows), rows.shape[1], np.dtype(np.float32))
-    white = whitening(moments((block for _, block in _blocks(rows, normalize)), rows.shape[1]))
+    white = whitening(_moments(rows, normalize, count))
     for start, block in _blocks(rows, normalize):
         white.apply(block, total[start : start + len(block)])
     return total
@@ -171,15 +184,33 @@ def _blocks(rows: npt.NDArray[Any], normalize: bool) -> Iterator[tuple[int, F32]
         yield start, unit_rows(block) if normalize else block
 
 
+def _moments(rows: npt.NDArray[Any], normalize: bool, threads: int) -> F64:
+    """All at once, where kernels read the rows as they are; else few rows at once."""
+    d = rows.shape[1]
+    kernels = _backend.pick("sparseproj", rows)
+    if _is_held(rows) and not normalize:
+        return kernels.moments(_held(rows).values, None, d, False, threads)
+    total = np.zeros((d + 1, d + 1))
+    for _, block in _blocks(rows, normalize):
+        held = Held.empty(len(block), d, "float32")
+        held.write(block, threads)
+        total += kernels.moments(held.values, None, d, False, threads)
+    return total
+
+
+def _is_held(rows: npt.NDArray[Any]) -> bool:
+    whole = rows.flags.c_contiguous and rows.shape[1] % GROUP == 0
+    return whole and rows.dtype in (np.float16, np.float32)
+
+
 def _held(rows: npt.NDArray[Any]) -> Held:
     """Rows as kernels read them: as they are, or copied."""
-    d = rows.shape[1]
     is_half = rows.dtype == np.float16
-    if (is_half or rows.dtype == np.float32) and rows.flags.c_contiguous and d % GROUP == 0:
+    if _is_held(rows):
         for start, block in float_blocks(rows):
             check.finite("X", block, start)
-        return Held(rows.view(np.uint16) if is_half else rows, None, d)
-    held = Held.empty(len(rows), d, "float16" if is_half else "float32")
+        return Held(rows.view(np.uint16) if is_half else rows, None, rows.shape[1])
+    held = Held.empty(len(rows), rows.shape[1], "float16" if is_half else "float32")
     for start, block in float_blocks(rows):
         check.finite("X", block, start)
         held.part(slice(start, start + len(block))).write(block, 1)

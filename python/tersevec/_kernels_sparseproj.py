@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tersevec._types import F32, I8, I32, I64, U32
+from tersevec._types import F32, F64, I8, I32, I64, U32
 
 
 class SparseprojKernels(Protocol):
@@ -39,6 +39,11 @@ class SparseprojKernels(Protocol):
     are for rows that come a block of columns at a time: without `out` the squares are added to
     them, with it they count in place of the block's own.
 
+    `moments`, (width + 1, width + 1): the sum of the outer products of held rows, or of unit rows,
+    with a 1 behind each; rows that are zero do not count. So the last row has the sum of the rows,
+    and last how many there are. At most 2048 rows are summed in float32, then all in float64.
+    `propagate` writes those of the target's unit rows to `target_moments`, while they are in cache.
+
     `project` and `project_sparse`: scale * (p - m) of columns, p the sum of the numbers that the
     column adds, m of those it takes off, in order. By columns, those of column c that it adds are
     ``features[starts[2 * c]:starts[2 * c + 1]]``, those it takes off come up to ``starts[2 * c +
@@ -47,7 +52,9 @@ class SparseprojKernels(Protocol):
     them, to be read in place of most lists. x has strided rows; indices are features. `project`
     gives NaN in all columns of a row of x that holds NaN or an infinity.
 
-    Every operation on floats is rounded to float32 on its own, so that both twins agree.
+    Every operation on floats is rounded to float32 on its own, so that both twins agree, but on
+    moments: products g_ij of columns to within 2**-12 * sqrt(g_ii * g_jj), sums of a column to
+    within 2**-12 of that of its sizes; the same bytes for any number of threads.
     """
 
     def rows(self) -> list[str]: ...
@@ -84,6 +91,7 @@ class SparseprojKernels(Protocol):
         places: I64 | None = None,
         held_squares: F32 | None = None,
         made_squares: F32 | None = None,
+        target_moments: F64 | None = None,
         isa: str = "",
     ) -> None: ...
     def widen(
@@ -96,6 +104,16 @@ class SparseprojKernels(Protocol):
         *,
         isa: str = "",
     ) -> F32: ...
+    def moments(
+        self,
+        source: npt.NDArray[Any],
+        scales: F32 | None,
+        width: int,
+        normalize: bool,
+        threads: int,
+        *,
+        isa: str = "",
+    ) -> F64: ...
     def narrow(
         self, x: F32, target: npt.NDArray[Any], scales: F32 | None, threads: int, *, isa: str = ""
     ) -> None: ...

@@ -1,8 +1,8 @@
-"""Moments of rows, and what makes their covariance the identity."""
+"""What makes the covariance of rows of known moments the identity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +12,6 @@ from tersevec._types import F32, F64, I64
 
 _LEAST = 1e-7  # of the largest variance: less is rounding
 _RUN = 2048  # rows
-
-
-class Moments(NamedTuple):
-    """Of the rows that are not zero: how many, their sum and the sum of their outer products."""
-
-    n_rows: int
-    total: F64
-    gram: F64
 
 
 class Whitening(NamedTuple):
@@ -36,19 +28,6 @@ class Whitening(NamedTuple):
             white[zero] = 0
 
 
-def moments(blocks: Iterable[F32], d: int) -> Moments:
-    """The moments of rows of d numbers; runs of rows are added in float64, one after the other."""
-    count, total = 0, np.zeros(d)
-    gram = np.zeros((d, d))
-    for block in blocks:
-        for run in _runs(len(block)):
-            rows = block[run]
-            count += len(rows) - len(_zero_rows(rows))
-            total += rows.sum(axis=0)
-            gram += rows.T @ rows
-    return Moments(count, total, gram)
-
-
 def _zero_rows(rows: F32) -> I64:
     """Numbers of the rows that are zero; few begin with a zero."""
     some = np.flatnonzero(rows[:, 0] == 0)
@@ -57,25 +36,24 @@ def _zero_rows(rows: F32) -> I64:
 
 
 def _runs(n: int) -> Iterator[slice]:
-    """So few rows at once that float32 sums stay exact enough, and the rows in cache."""
+    """So few rows at once that they stay in cache."""
     return (slice(start, start + _RUN) for start in range(0, n, _RUN))
 
 
-def whitening(of: Moments) -> Whitening:
+def whitening(moments: F64) -> Whitening:
     """The symmetric matrix that whitens; directions without variance become zero."""
-    count = max(of.n_rows, 1)
-    mean = of.total / count
-    variances, axes = np.linalg.eigh(of.gram / count - np.outer(mean, mean))
+    count = max(moments[-1, -1], 1)
+    mean = moments[-1, :-1] / count
+    variances, axes = np.linalg.eigh(moments[:-1, :-1] / count - np.outer(mean, mean))
     there = variances > _LEAST * max(variances[-1], np.finfo(np.float32).tiny)
     axes = axes[:, there]
     matrix = axes * variances[there] ** -0.5 @ axes.T
     return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
 
 
-def whiten_held(held: Held, threads: int) -> None:
-    """Unit rows, their mean taken off and their covariance made the identity, in place."""
-    unit_rows = (rows for _, _, rows in held.blocks(normalize=True, threads=threads))
-    white = whitening(moments(unit_rows, held.d))
+def whiten_held(held: Held, moments: F64, threads: int) -> None:
+    """Unit rows, of these moments, their mean taken off and their covariance made the identity."""
+    white = whitening(moments)
     for part, _, rows in held.blocks(normalize=True, threads=threads):
         white.apply(rows, rows)
         part.write(rows, threads)

@@ -161,6 +161,41 @@ inline void check_steps(SparseprojCase& c, Isa isa, bool whole) {
     }
 }
 
+/// Of what a step keeps, whose unit rows are right where `widen` is, against sums in float64.
+inline void check_moments(const SparseprojCase& c, Isa isa) {
+    Floats kept(c.made.size()), units(c.made.size());
+    auto step = c.step(
+        {const_cast<float*>(c.source.data()), nullptr, c.n, c.width, sparseproj::Kind::f32}, false);
+    step.target = {kept.data(), nullptr, c.n, c.width, sparseproj::Kind::f32};
+    const std::int64_t side = c.width + 1;
+    std::vector<double> found(side * side), again(side * side), want(side * side), sizes(side);
+    for (auto* sums : {&found, &again}) {
+        step.moments = {sums->data(), c.width};
+        sparseproj::propagate(step, sums == &found ? 1 : 3, isa);
+    }
+    sparseproj::widen(step.target, true, c.width, 1, isa, units.data());
+    for (std::int64_t row = 0; row < c.n; ++row) {
+        std::vector<double> x(units.begin() + row * c.width, units.begin() + (row + 1) * c.width);
+        x.push_back(std::any_of(x.begin(), x.end(), [](double number) { return number != 0; }));
+        for (std::int64_t i = 0; i < side; ++i) {
+            sizes[i] += std::abs(x[i]);
+            for (std::int64_t j = 0; j < side; ++j) {
+                want[i * side + j] += x[i] * x[j];
+            }
+        }
+    }
+    bool right = found == again && found.back() == want.back();
+    for (std::int64_t i = 0; i < c.width; ++i) {
+        for (std::int64_t j = 0; j < side; ++j) {
+            const double bound =
+                j == c.width ? sizes[i] : std::sqrt(want[i * side + i] * want[j * side + j]);
+            right &= std::abs(found[i * side + j] - want[i * side + j]) <= 0x1p-12 * bound;
+            right &= found[i * side + j] == found[j * side + i];
+        }
+    }
+    expect(right, "sparseproj moments", isa, c.shape);
+}
+
 inline void check_projection(Random& random, Isa isa, std::int64_t n) {
     constexpr std::int64_t features = 21, width = 5;
     const Floats x = random.numbers(n * features);
@@ -198,11 +233,13 @@ inline void check_sparseproj() {
         for (const std::int64_t n : {1, 63, 130}) {
             check_projection(random, isa, n);
         }
+        check_moments(SparseprojCase(random, 2100, 48, 200, true, false), isa);
         for (const bool whole : {false, true}) {
             for (const std::int64_t width : {64, 128, 320}) {
                 for (const std::int64_t longest : {0, 200, 5000}) {
                     SparseprojCase c(random, 30, width, longest, longest == 200 && !whole, whole);
                     check_steps(c, isa, whole);
+                    check_moments(c, isa);
                 }
             }
         }

@@ -22,7 +22,7 @@ _WRITTEN = {
     "pack": ("blocks",),
     "encode": ("out", "out_scales"),
     "ternary": ("out",),
-    "propagate": ("target", "target_scales", "out"),
+    "propagate": ("target", "target_scales", "out", "target_moments"),
     "narrow": ("target", "scales"),
 }
 _PLAIN = ("rows", "block_shape", "products_pay")  # no arrays go in that kernels read

@@ -20,6 +20,7 @@ from tersevec._cuda.sparseproj_project import (
 
 __all__ = [
     "make_words",
+    "moments",
     "narrow",
     "project",
     "project_sparse",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _PART = 2048  # entries of a row that are summed together
+_RUN = 2048  # rows whose moments are summed in float32
 _KINDS = {"f4": 0, "u2": 1, "i1": 2}
 _SELF_LOOPS, _NORMALIZE, _ADD = 1, 2, 4
 
@@ -82,6 +84,7 @@ def propagate(
     places: Array | None = None,
     held_squares: Array | None = None,
     made_squares: Array | None = None,
+    target_moments: Array | None = None,
     isa: str = "",
 ) -> None:
     """Rows of the graph times held rows: into `target`, and weighted into `out`.
@@ -89,6 +92,8 @@ def propagate(
     Row i of the graph is added to row `places[i]` of `out`, by default to row i.
     """
     n, width = len(indptr) - 1, source.shape[1]
+    if target_moments is not None:
+        target_moments[...] = 0
     if n == 0:
         return
     graph = (indptr, indices, index_bytes(indptr, indices), weights)
@@ -113,6 +118,10 @@ def propagate(
         (*arguments, *weighed, here.room),
         here.shared_bytes,
     )
+    if target_moments is not None:
+        assert target is not None
+        columns = len(target_moments) - 1
+        target_moments[...] = moments(target, target_scales, columns, True, threads)
 
 
 def widen(
@@ -134,6 +143,31 @@ def widen(
         shape = (here.grid, here.block)
         current().launch("sparseproj", "sparseproj_widen", *shape, given, here.shared_bytes)
     return out
+
+
+def moments(
+    source: Array,
+    scales: Array | None,
+    width: int,
+    normalize: bool,
+    threads: int,
+    *,
+    isa: str = "",
+) -> Array:
+    """The sum of the outer products of rows, or unit rows, with a 1 behind each, but zero rows.
+
+    Products are CuPy's.
+    """
+    xp = current().xp
+    total = xp.zeros((width + 1, width + 1), np.float64)
+    for start in range(0, len(source), _RUN):
+        run = slice(start, start + _RUN)
+        rows = widen(source[run], None if scales is None else scales[run], width, normalize, 1)
+        total[:-1, :-1] += rows.T @ rows
+        total[-1, :-1] += rows.sum(axis=0)
+        total[-1, -1] += xp.count_nonzero(rows.any(axis=1))
+    total[:-1, -1] = total[-1, :-1]
+    return total
 
 
 def narrow(x: Array, target: Array, scales: Array | None, threads: int, *, isa: str = "") -> None:

@@ -16,14 +16,16 @@ from tersevec._numpy.sparseproj_held import (
     add_squares,
     coefficients,
     floats_of,
+    moments,
     narrow,
     scaled_floats,
     widen,
 )
-from tersevec._types import F32, I8, I32, I64, U32, U64
+from tersevec._types import F32, F64, I8, I32, I64, U32, U64
 
 __all__ = [
     "make_words",
+    "moments",
     "narrow",
     "project",
     "project_sparse",
@@ -156,6 +158,7 @@ def propagate(
     places: I64 | None = None,
     held_squares: F32 | None = None,
     made_squares: F32 | None = None,
+    target_moments: F64 | None = None,
     isa: str = "",
 ) -> None:
     """Rows of the graph times held rows: into `target`, and weighted into `out`.
@@ -198,6 +201,10 @@ def propagate(
         there = part if places is None else places[part]
         total = [out[there], *terms] if add else terms
         out[there] = sum(total[1:], total[0]) if total else 0
+    if target_moments is not None:
+        assert target is not None
+        width = len(target_moments) - 1
+        target_moments[...] = moments(target, target_scales, width, True, threads)
 
 
 def project(

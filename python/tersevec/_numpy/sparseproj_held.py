@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tersevec._types import F32
+from tersevec._types import F32, F64
 
 _GROUP, _PANEL = 16, 64  # columns whose squares are added side by side, and those of one sum
 _TILE = 1 << 20  # numbers of one tile
+_RUN = 2048  # rows whose moments are summed in float32
 _LEAST_SIZE = np.float32(2.0**-100)
 
 
@@ -71,6 +72,27 @@ def widen(
         floats = scaled_floats(source[part], None if scales is None else scales[part])
         np.multiply(coefficients(1.0, normalize, floats)[:, None], floats[:, :width], out=out[part])
     return out
+
+
+def moments(
+    source: npt.NDArray[Any],
+    scales: F32 | None,
+    width: int,
+    normalize: bool,
+    threads: int,
+    *,
+    isa: str = "",
+) -> F64:
+    """The sum of the outer products of rows, or unit rows, with a 1 behind each, but zero rows."""
+    total = np.zeros((width + 1, width + 1))
+    for start in range(0, len(source), _RUN):
+        run = slice(start, start + _RUN)
+        rows = widen(source[run], None if scales is None else scales[run], width, normalize, 1)
+        total[:-1, :-1] += rows.T @ rows
+        total[-1, :-1] += rows.sum(axis=0)
+        total[-1, -1] += np.count_nonzero(rows.any(axis=1))
+    total[:-1, -1] = total[-1, :-1]
+    return total
 
 
 def narrow(
