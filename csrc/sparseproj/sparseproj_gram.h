@@ -73,17 +73,18 @@ template <class Level, int Rows, int Registers>
 }
 
 /// Tiles of two registers of columns, the last ones perhaps of one, and of as many rows as there
-/// are registers for.
+/// are registers for. Row by row, as wide sums lie in memory: columns of them would be pages apart.
 template <class Level>
 void add_products(const GramBlock& block) noexcept {
     constexpr int rows = Level::accumulators < 16 ? 4 : 8;
     constexpr std::int64_t most = 2 * Level::lanes;
-    for (std::int64_t column = 0; column < block.width; column += most) {
-        const bool whole = column + most <= block.width;
-        const std::int64_t end = whole ? column + most : block.width;
-        for (std::int64_t row = 0; row < end; row += rows) {
-            whole ? gram_tile<Level, rows, 2>(block, row, column)
-                  : gram_tile<Level, rows, 1>(block, row, column);
+    for (std::int64_t row = 0; row < block.width; row += rows) {
+        std::int64_t column = row / most * most;
+        for (; column + most <= block.width; column += most) {
+            gram_tile<Level, rows, 2>(block, row, column);
+        }
+        if (column < block.width) {
+            gram_tile<Level, rows, 1>(block, row, column);
         }
     }
 }
