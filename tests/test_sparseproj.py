@@ -34,9 +34,10 @@ def held(kind, n, width, rng):
 
 
 def graph(n, columns, rng, long_row=0):
-    """CSR rows of 0 to 9 entries, one of them long, in no order, with repeats."""
+    """CSR rows of 0 to 9 entries, the first of none, one long, in no order, with repeats."""
     counts = rng.integers(0, 10, n)
     if n:
+        counts[0] = 0
         counts[n // 2] += long_row
     indptr = np.concatenate([[0], np.cumsum(counts)])
     return indptr, rng.integers(0, columns, indptr[-1]), rng.random(indptr[-1], dtype=np.float32)

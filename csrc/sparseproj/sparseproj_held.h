@@ -48,7 +48,13 @@ struct Row {
     Row(const Held& held, std::int64_t row) noexcept
         : numbers(row_of<typename Source::Number>(held, row)),
           scale(held.scales == nullptr ? 1.0f : held.scales[row]) {}
-    auto at(std::int64_t column) const noexcept { return scale * Source::at(numbers + column); }
+    auto at(std::int64_t column) const noexcept {
+        if constexpr (sizeof *numbers == 1) {
+            return scale * Source::at(numbers + column);
+        } else {
+            return Source::at(numbers + column);
+        }
+    }
 };
 
 /// Row `row` as floats in `out` (held.width).
