@@ -22,10 +22,17 @@ _WRITTEN = {
     "pack": ("blocks",),
     "encode": ("out", "out_scales"),
     "ternary": ("out",),
-    "propagate": ("target", "target_scales", "out", "target_moments"),
+    "propagate": (
+        "target",
+        "target_scales",
+        "out",
+        "held_squares",
+        "made_squares",
+        "target_moments",
+    ),
     "narrow": ("target", "scales"),
 }
-_PLAIN = ("rows", "block_shape", "products_pay")  # no arrays go in that kernels read
+_PLAIN = ("rows", "block_shape", "products_pay", "make_words")  # no arrays go in that kernels read
 _STREAMED = ("topk", "range_search")
 _RUN_ROWS = 64  # a multiple of every layout's block, and of the rows of a mask's byte
 _SHARE = 0.5  # of the free memory, for a base; scratch and results need the rest
