@@ -23,6 +23,12 @@ struct Level : Avx2 {
         const __m128i loaded = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
         return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(loaded));
     }
+    static void narrow_bytes(f32 numbers, std::int8_t* bytes) noexcept {
+        const __m256i whole = _mm256_cvtps_epi32(numbers);
+        const __m128i words =
+            _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(bytes), _mm_packs_epi16(words, words));
+    }
     static float root(float number) noexcept {
         return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
     }

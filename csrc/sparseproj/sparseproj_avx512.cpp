@@ -23,6 +23,10 @@ struct Level : Avx512 {
         const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(loaded));
     }
+    static void narrow_bytes(f32 numbers, std::int8_t* bytes) noexcept {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes),
+                         _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(numbers)));
+    }
     static float root(float number) noexcept {
         return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
     }

@@ -7,11 +7,6 @@
 namespace tersevec::sparseproj {
 namespace {
 
-template <int Lanes>
-struct ByteVector {
-    using i8 [[gnu::vector_size(Lanes)]] = std::int8_t;
-};
-
 /// Sums of rows of bytes -1, 0 and 1, as integers.
 template <class Level, class Index>
 struct ByteSums {
@@ -29,7 +24,7 @@ private:
     static constexpr std::int64_t lanes = 4 * Level::lanes;
     using f32 = typename Level::f32;
     using i32 = typename Vector<Level::lanes>::i32;
-    using i8 = typename ByteVector<lanes>::i8;
+    using i8 = typename Vector<lanes>::i8;
 
     template <int Registers>
     [[gnu::always_inline]] void columns(const Part& part, std::int64_t own, const Sink& sink,

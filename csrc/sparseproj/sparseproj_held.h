@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Held rows as registers of floats, and back. `Level` is one of `simd/<level>.h` with
 ///   static f32 widen_bytes(const std::int8_t*): `lanes` of them
+///   static void narrow_bytes(f32, std::int8_t*): the nearest whole numbers, of at most 127
 ///   static float root(float): the square root
 ///   static constexpr int registers: of floats, byte_registers: of bytes, that sums may take
 ///   static constexpr bool fuses: whether multiply_add is one instruction
@@ -75,6 +76,22 @@ void read_row(const Held& held, std::int64_t row, float* out) noexcept {
     }
 }
 
+inline float largest_lane(Vector<4>::f32 lanes) noexcept {
+    const Vector<4>::f32 others = __builtin_shufflevector(lanes, lanes, 2, 3, 0, 1);
+    const Vector<4>::f32 two = others > lanes ? others : lanes;
+    return two[1] > two[0] ? two[1] : two[0];
+}
+inline float largest_lane(Vector<8>::f32 lanes) noexcept {
+    const Vector<4>::f32 low = __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3);
+    const Vector<4>::f32 high = __builtin_shufflevector(lanes, lanes, 4, 5, 6, 7);
+    return largest_lane(high > low ? high : low);
+}
+inline float largest_lane(Vector<16>::f32 lanes) noexcept {
+    const Vector<8>::f32 low = __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3, 4, 5, 6, 7);
+    const Vector<8>::f32 high = __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15);
+    return largest_lane(high > low ? high : low);
+}
+
 template <class Level>
 float largest_size(const float* numbers, std::int64_t width) noexcept {
     using f32 = typename Level::f32;
@@ -84,18 +101,13 @@ float largest_size(const float* numbers, std::int64_t width) noexcept {
         const f32 size = number < 0.0f ? -number : number;
         most = size > most ? size : most;
     }
-    float largest = most[0];
-    for (int lane = 1; lane < Level::lanes; ++lane) {
-        largest = most[lane] > largest ? most[lane] : largest;
-    }
-    return largest;
+    return largest_lane(most);
 }
 
 /// Floats (held.width) become row `row`.
 template <class Level>
 void keep_row(const Held& held, std::int64_t row, const float* numbers) noexcept {
     using f32 = typename Level::f32;
-    using i32 = typename Vector<Level::lanes>::i32;
     if (held.kind == Kind::f32) {
         __builtin_memcpy(row_of<float>(held, row), numbers, held.width * sizeof(float));
         return;
@@ -107,17 +119,12 @@ void keep_row(const Held& held, std::int64_t row, const float* numbers) noexcept
         }
         return;
     }
-    constexpr float rounder = 0x1.8p23f;  // added and taken off, it leaves the nearest whole number
     const float most = largest_size<Level>(numbers, held.width);
     const float steps = most < least_size ? 0.0f : 127.0f / most;
     held.scales[row] = most < least_size ? 0.0f : most / 127.0f;
     auto* to = row_of<std::int8_t>(held, row);
     for (std::int64_t c = 0; c < held.width; c += Level::lanes) {
-        const f32 whole = (load<f32>(numbers + c) * steps + rounder) - rounder;
-        const i32 bytes = __builtin_convertvector(whole, i32);
-        for (int lane = 0; lane < Level::lanes; ++lane) {
-            to[c + lane] = static_cast<std::int8_t>(bytes[lane]);
-        }
+        Level::narrow_bytes(load<f32>(numbers + c) * steps, to + c);
     }
 }
 

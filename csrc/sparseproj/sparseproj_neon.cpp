@@ -19,6 +19,11 @@ struct Level : Neon {
         const int8x8_t loaded = vreinterpret_s8_s32(vdup_n_s32(four));
         return (f32)vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(loaded))));
     }
+    static void narrow_bytes(f32 numbers, std::int8_t* bytes) noexcept {
+        const int16x4_t words = vmovn_s32(vcvtnq_s32_f32((float32x4_t)numbers));
+        const int8x8_t four = vmovn_s16(vcombine_s16(words, words));
+        __builtin_memcpy(bytes, &four, 4);
+    }
     static float root(float number) noexcept {
         return vget_lane_f32(vsqrt_f32(vdup_n_f32(number)), 0);
     }

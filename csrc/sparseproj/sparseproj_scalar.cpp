@@ -18,6 +18,13 @@ struct Level : Plain {
         }
         return numbers;
     }
+    static void narrow_bytes(f32 numbers, std::int8_t* bytes) noexcept {
+        constexpr float rounder = 0x1.8p23f;  // added and taken off: the nearest whole number
+        const f32 whole = (numbers + rounder) - rounder;
+        for (int lane = 0; lane < lanes; ++lane) {
+            bytes[lane] = static_cast<std::int8_t>(whole[lane]);
+        }
+    }
     static float root(float number) noexcept { return std::sqrt(number); }
 };
 

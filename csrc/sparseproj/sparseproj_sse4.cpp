@@ -17,6 +17,11 @@ struct Level : Sse4 {
     static f32 widen_bytes(const std::int8_t* bytes) noexcept {
         return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_loadu_si32(bytes)));
     }
+    static void narrow_bytes(f32 numbers, std::int8_t* bytes) noexcept {
+        const __m128i whole = _mm_cvtps_epi32(numbers);
+        const __m128i words = _mm_packs_epi32(whole, whole);
+        _mm_storeu_si32(bytes, _mm_packs_epi16(words, words));
+    }
     static float root(float number) noexcept {
         return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
     }

@@ -104,6 +104,25 @@ struct SparseprojCase {
         return totals;
     }
 
+    /// Whether these are the nearest numbers to the new rows, and what multiplies them.
+    bool rounds_to(const std::vector<std::int8_t>& bytes, const Floats& scales) const {
+        bool right = true;
+        for (std::int64_t row = 0; row < n; ++row) {
+            const float* numbers = made.data() + row * width;
+            float most = 0.0f;
+            for (std::int64_t c = 0; c < width; ++c) {
+                most = std::max(most, std::fabs(numbers[c]));
+            }
+            const bool there = most >= 0x1p-100f;
+            right &= scales[row] == (there ? most / 127.0f : 0.0f);
+            for (std::int64_t c = 0; c < width; ++c) {
+                const float steps = there ? product(numbers[c], 127.0f / most) : 0.0f;
+                right &= bytes[row * width + c] == std::nearbyint(steps);
+            }
+        }
+        return right;
+    }
+
     /// The new rows times weight / the root of their squares.
     Floats divided(float weight, const Floats& squares) const {
         Floats rows;
@@ -148,6 +167,13 @@ inline void check_steps(SparseprojCase& c, Isa isa, bool whole) {
             step.sums = {out.data(), c.width, c.width, false, false, 0.0f, 1.0f};
             sparseproj::propagate(step, wide ? 3 : 1, isa);
             expect(out == c.made && kept == c.made, "sparseproj propagate", isa, c.shape);
+            std::vector<std::int8_t> few(c.made.size());
+            Floats scales(c.n);
+            step.sums = {};
+            step.target = {few.data(), scales.data(), c.n, c.width, sparseproj::Kind::i8};
+            sparseproj::propagate(step, 2, isa);
+            expect(c.rounds_to(few, scales), "sparseproj bytes", isa, c.shape);
+            step.target = {};
             Floats squares(c.n, 2.0f);
             step.sums = {.normalize = true, .made_squares = squares.data()};
             sparseproj::propagate(step, 2, isa);
