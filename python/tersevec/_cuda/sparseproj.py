@@ -17,6 +17,7 @@ from tersevec._cuda.sparseproj_project import (
     ternary,
     warps_for,
 )
+from tersevec._numpy.sparseproj_held import add_moments
 
 __all__ = [
     "make_words",
@@ -158,15 +159,11 @@ def moments(
 
     Products are CuPy's.
     """
-    xp = current().xp
-    total = xp.zeros((width + 1, width + 1), np.float64)
+    total = current().xp.zeros((width + 1, width + 1), np.float64)
     for start in range(0, len(source), _RUN):
         run = slice(start, start + _RUN)
         rows = widen(source[run], None if scales is None else scales[run], width, normalize, 1)
-        total[:-1, :-1] += rows.T @ rows
-        total[-1, :-1] += rows.sum(axis=0)
-        total[-1, -1] += xp.count_nonzero(rows.any(axis=1))
-    total[:-1, -1] = total[-1, :-1]
+        add_moments(total, rows)
     return total
 
 

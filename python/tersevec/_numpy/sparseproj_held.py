@@ -88,11 +88,16 @@ def moments(
     for start in range(0, len(source), _RUN):
         run = slice(start, start + _RUN)
         rows = widen(source[run], None if scales is None else scales[run], width, normalize, 1)
-        total[:-1, :-1] += rows.T @ rows
-        total[-1, :-1] += rows.sum(axis=0)
-        total[-1, -1] += np.count_nonzero(rows.any(axis=1))
-    total[:-1, -1] = total[-1, :-1]
+        add_moments(total, rows)
     return total
+
+
+def add_moments(total: F64, rows: F32) -> None:
+    """Add those of some rows, by the products of the memory that they lie in."""
+    total[:-1, :-1] += rows.T @ rows
+    total[-1, :-1] += rows.sum(axis=0)
+    total[-1, -1] += rows.any(axis=1).sum()
+    total[:-1, -1] = total[-1, :-1]
 
 
 def narrow(
