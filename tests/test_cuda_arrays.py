@@ -25,6 +25,7 @@ from tersevec.binary import (
     hamming_topk,
     pack_bits,
 )
+from tersevec.graph import FastRP
 
 ROOT = Path(__file__).parents[1]
 
@@ -126,6 +127,17 @@ def test_cuda_as_a_backend_answers_host_arrays(hosted, data):
     assert_equal(found[0], hamming_topk(queries, codes, 7, mask=mask))
     assert_equal(found[1], hamming_range(queries, codes, 12))
     assert_equal(found[2], (codes,))
+
+
+def test_cuda_as_a_backend_whitens_and_embeds_by_blocks_of_columns(hosted, rng):
+    ring = np.arange(60)
+    edges = np.stack([np.r_[ring, ring], np.r_[(ring + 1) % 60, rng.permutation(60)]])
+    white = FastRP(8, weights=(0, 1), whiten_every=1, state="float32", random_state=0)
+    plain = FastRP(80, random_state=0)
+    found = white.fit_transform(edges), plain.fit_transform(edges, column_block=64)
+    _backend._current = _backend._named("the test", "numpy")
+    np.testing.assert_allclose(found[0], white.fit_transform(edges), atol=1e-3)
+    assert_equal(found[1:], (plain.fit_transform(edges),))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
