@@ -96,20 +96,26 @@ struct TableKernels {
 /// Bytes of centroids, for codes that are multiplied and not looked up: see pqscan_decode.h.
 struct Decode {
     const std::uint8_t* bytes;  // (m * dims, n_centroids): of each centroid's coordinates
+    /// For each line of the panel that has coordinates, for each sub-space that has some in it
+    /// (n_centroids,): their bytes, in their places; null where the level decodes by `bytes`.
+    const std::uint32_t* words;
     std::int64_t m;
     std::int64_t dims;  // of a sub-space
     std::int64_t n_centroids;
     std::int64_t lines;  // of the panel
+    int zero;            // the byte that stands for 0
 };
 
 /// Groups of 64 codes, in blocks as pqscan_layout.h draws them, to a panel as symdist_panel.h does.
-/// squares[r] = sum over coordinates of (byte - 128)^2. Of the last group only codes that exist are
-/// read, whole blocks of them; the others' bytes are anything. Bytes past the coordinates are 128.
+/// squares[r] = sum over coordinates of (byte - zero)^2. Of the last group only codes that exist
+/// are read, whole blocks of them; the others' bytes are anything. Bytes past the coordinates are
+/// `zero`.
 using DecodeGroups = void (*)(const Decode&, const std::uint8_t* blocks, std::int64_t n_codes,
                               std::uint8_t* panel, std::int32_t* squares) noexcept;
 
-/// Roughly what looking up a number of each width costs, and decoding a coordinate, in the time of
-/// 64 byte products with VNNI. It chooses between ways to a result, and changes none.
+/// Roughly what looking up a number of each width costs, and decoding a coordinate, or a word of
+/// some, in the time of 64 byte products with VNNI. It chooses between ways to a result, and
+/// changes none.
 struct Costs {
     float look_up4, look_up6, look_up8, decode;
 };
@@ -130,6 +136,7 @@ struct Kernels {
     DecodeGroups decode4 = nullptr;
     DecodeGroups decode6 = nullptr;
     DecodeGroups decode8 = nullptr;
+    bool decodes_words = true;  ///< not by bytes
 };
 std::span<const Kernels* const> rows() noexcept;
 

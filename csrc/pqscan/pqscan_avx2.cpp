@@ -176,7 +176,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::avx2,
-    .costs = {0.1f, 0.34f, 1.0f, 6.0f},
+    .costs = {0.1f, 0.34f, 1.0f, 3.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 4>>>,
     .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 4>>>,
@@ -185,9 +185,9 @@ constinit const Kernels kernels{
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
     .distances4 = &distances,
     .tables = &table_kernels,
-    .decode4 = &decode_codes<Nibbles>,
-    .decode6 = &decode_codes<Sextets>,
-    .decode8 = &decode_codes<Octets>,
+    .decode4 = &decode_codes<Nibbles, 8>,
+    .decode6 = &decode_codes<Sextets, 8>,
+    .decode8 = &decode_codes<Octets, 8>,
 };
 
 }  // namespace tersevec::pqscan::avx2

@@ -160,7 +160,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::avx512,
-    .costs = {0.075f, 0.18f, 0.65f, 6.0f},
+    .costs = {0.075f, 0.18f, 0.65f, 3.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 4>>>,
     .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 4>>>,
@@ -169,9 +169,9 @@ constinit const Kernels kernels{
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
     .distances4 = &distances,
     .tables = &table_kernels,
-    .decode4 = &decode_codes<Nibbles>,
-    .decode6 = &decode_codes<Sextets>,
-    .decode8 = &decode_codes<Octets>,
+    .decode4 = &decode_codes<Nibbles, 16>,
+    .decode6 = &decode_codes<Sextets, 16>,
+    .decode8 = &decode_codes<Octets, 16>,
 };
 
 }  // namespace tersevec::pqscan::avx512

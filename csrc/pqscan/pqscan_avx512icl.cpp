@@ -116,6 +116,7 @@ constinit const Kernels kernels{
     .decode4 = &decode_groups<Nibbles, By<Nibbles, 4>>,
     .decode6 = &decode_groups<Sextets, By<Sextets, 6>>,
     .decode8 = &decode_octets,
+    .decodes_words = false,
 };
 
 }  // namespace tersevec::pqscan::avx512icl

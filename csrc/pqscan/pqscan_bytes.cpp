@@ -21,8 +21,10 @@ int whole(float number) noexcept {
 
 }  // namespace
 
-ByteCentroids::ByteCentroids(const Tables& tables, const Codes& codes)
+ByteCentroids::ByteCentroids(const Tables& tables, const Codes& codes, Isa at_most)
     : dims(tables.queries.width / codes.m),
+      largest(fastest_row(symdist::rows(), &symdist::Kernels::below_offset, at_most).quick_number),
+      zero(largest / 2 + 1),
       centres(codes.m * dims),
       bytes(codes.m * dims * codes.centroids() + look_up_bytes),
       offsets(codes.m * codes.centroids()) {
@@ -34,13 +36,34 @@ ByteCentroids::ByteCentroids(const Tables& tables, const Codes& codes)
         centres[i] = *least + (*most - *least) / 2;
         widest = std::max({widest, *most - centres[i], centres[i] - *least});
     }
-    step = std::max(widest / 127.0f, tiny);
+    step = std::max(widest / static_cast<float>(largest / 2), tiny);
     unit = tables.metric == Metric::l2 ? step * step : 0.0f;
     for (std::int64_t i = 0; i < codes.m * dims; ++i) {
         for (std::int64_t k = 0; k < n; ++k) {
             const int number = whole((columns[i * n + k] - centres[i]) / step);
-            bytes[i * n + k] = static_cast<std::uint8_t>(128 + number);
+            bytes[i * n + k] = static_cast<std::uint8_t>(zero + number);
             offsets[i / dims * n + k] += unit * static_cast<float>(number * number);
+        }
+    }
+    if (fastest_row(rows(), &Kernels::decode8, at_most).decodes_words) {
+        make_words(codes.m, n);
+    }
+}
+
+void ByteCentroids::make_words(std::int64_t m, std::int64_t n) {
+    const std::int64_t coordinates = m * dims;
+    const auto subspace_of = [&](std::int64_t i) { return std::min(i, coordinates - 1) / dims; };
+    for (std::int64_t line = 0; line < coordinates; line += symdist::line_dims) {
+        const std::int64_t end = line + symdist::line_dims;
+        for (std::int64_t j = subspace_of(line); j <= subspace_of(end - 1); ++j) {
+            words.resize(words.size() + n);
+            std::uint32_t* of = words.data() + words.size() - n;
+            for (std::int64_t i = line; i < end; ++i) {
+                for (std::int64_t k = 0; subspace_of(i) == j && k < n; ++k) {
+                    const std::uint32_t byte = i < coordinates ? bytes[i * n + k] : zero;
+                    of[k] |= byte << 8 * (i - line);
+                }
+            }
         }
     }
 }
@@ -87,7 +110,8 @@ bool products_pay(const Tables& tables, const Codes& codes, Isa at_most) noexcep
     if (tables.columns == nullptr || dims > most_dims) {
         return false;
     }
-    const Costs& costs = fastest_row(rows(), &Kernels::below4, at_most).costs;
+    const Kernels& row = fastest_row(rows(), &Kernels::below4, at_most);
+    const Costs& costs = row.costs;
     const float look_up = codes.n_bits == 4   ? costs.look_up4
                           : codes.n_bits <= 6 ? costs.look_up6
                                               : costs.look_up8;
@@ -95,7 +119,9 @@ bool products_pay(const Tables& tables, const Codes& codes, Isa at_most) noexcep
         fastest_row(symdist::rows(), &symdist::Kernels::below_offset, at_most).cost / 64.0f;
     constexpr float compared = 0.5f;  // holding a value against its bound
     const auto coordinates = static_cast<float>(dims), m = static_cast<float>(codes.m);
-    return coordinates * (product + costs.decode / static_cast<float>(tables.n_queries)) +
+    const float decoded =
+        row.decodes_words ? std::max(m, coordinates / symdist::line_dims) : coordinates;
+    return coordinates * product + decoded * costs.decode / static_cast<float>(tables.n_queries) +
                compared <
            m * look_up;
 }

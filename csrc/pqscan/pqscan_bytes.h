@@ -8,18 +8,24 @@
 
 namespace tersevec::pqscan {
 
-/// Centroids as bytes: coordinate i is about centres[i] + step * (byte - 128).
+/// Centroids as bytes: coordinate i is about centres[i] + step * (byte - zero).
 struct ByteCentroids {
-    ByteCentroids(const Tables& tables, const Codes& codes);
+    ByteCentroids(const Tables& tables, const Codes& codes, Isa at_most);
 
     static constexpr std::int64_t look_up_bytes = 64;
 
     std::int64_t dims;  // of a sub-space
+    int largest;        // byte that products are quick with
+    int zero;
     float step;
     float unit;                  // what a row's squares add to its distance, each; 0 for products
     std::vector<float> centres;  // (m * dims)
-    std::vector<std::uint8_t> bytes;  // (m * dims, K), and what a look-up reads beside its table
-    std::vector<float> offsets;       // (m, K): unit times a centroid's squares
+    std::vector<std::uint8_t> bytes;   // (m * dims, K), and what a look-up reads beside its table
+    std::vector<float> offsets;        // (m, K): unit times a centroid's squares
+    std::vector<std::uint32_t> words;  // of the bytes, where decoding wants them
+
+private:
+    void make_words(std::int64_t m, std::int64_t n_centroids);
 };
 
 /// A query as bytes, and how far its values are off.

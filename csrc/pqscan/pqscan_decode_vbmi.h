@@ -7,8 +7,8 @@
 /// matrix of four codes each: then vector v is block v of the panel.
 #pragma once
 
-#include "pqscan/pqscan_decode.h"
 #include "pqscan/pqscan_vbmi.h"
+#include "symdist/symdist_panel.h"
 
 namespace tersevec::pqscan {
 namespace {
@@ -16,6 +16,10 @@ namespace {
 inline __m512i transposed(__m512i numbers) noexcept {
     return _mm512_permutexvar_epi32(
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), numbers);
+}
+
+inline __m512i zeros(const Decode& decode) noexcept {
+    return _mm512_set1_epi8(static_cast<char>(decode.zero));
 }
 
 /// Numbers of sub-space j of 64 codes. 4 bits: two blocks, low and high nibbles of each.
@@ -37,7 +41,7 @@ inline __m512i numbers_of(Sextets, const std::uint8_t* block, std::int64_t m,
                                j / 4 * 4 + 4 <= m);
 }
 
-/// The coordinates of 64 codes, one after the other; 128 past the last.
+/// The coordinates of 64 codes, one after the other; `zero` past the last.
 template <class Layout, class Grain>
 class Coordinates {
 public:
@@ -50,7 +54,7 @@ public:
 
     __m512i next() noexcept {
         if (bytes_ == end_) {
-            return _mm512_set1_epi8(-128);
+            return zeros(decode_);
         }
         if (left_ == 0) {
             numbers_ = Numbers(transposed_numbers());
@@ -103,8 +107,7 @@ void decode_group(const Decode& decode, const std::uint8_t* blocks, bool second_
 #pragma GCC unroll 4
         for (int v = 0; v < 4; ++v) {
             _mm512_storeu_si512(panel + v * block_bytes, lines[v]);
-            const __m512i apart =
-                _mm512_abs_epi8(_mm512_xor_si512(lines[v], _mm512_set1_epi8(-128)));
+            const __m512i apart = _mm512_abs_epi8(_mm512_sub_epi8(lines[v], zeros(decode)));
             squares_i32x16[v] = _mm512_dpbusd_epi32(squares_i32x16[v], apart, apart);
         }
     }

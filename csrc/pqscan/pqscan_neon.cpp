@@ -134,7 +134,7 @@ struct V : Register<16> {
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::neon,
-    .costs = {0.14f, 0.25f, 1.0f, 6.0f},
+    .costs = {0.14f, 0.25f, 1.0f, 3.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<V, By<Sextets, 6>, 2>>>,
     .below8 = &below<Sums16Block<WideAdder<V, By<Octets, 8>, 2>>>,
@@ -142,9 +142,9 @@ constinit const Kernels kernels{
     .below8by6 = &below<Sums16Block<WideAdder<V, By<Octets, 6>, 2>>>,
     .below8by7 = &below<Sums16Block<WideAdder<V, By<Octets, 7>, 2>>>,
     .tables = &table_kernels,
-    .decode4 = &decode_codes<Nibbles>,
-    .decode6 = &decode_codes<Sextets>,
-    .decode8 = &decode_codes<Octets>,
+    .decode4 = &decode_codes<Nibbles, 4>,
+    .decode6 = &decode_codes<Sextets, 4>,
+    .decode8 = &decode_codes<Octets, 4>,
 };
 
 }  // namespace tersevec::pqscan::neon

@@ -92,7 +92,8 @@ public:
         const auto bias = [&](std::int64_t q) {
             return bias_of(filter, part_.first_query + q, runs.segment());
         };
-        symdist::PanelScan scan{.lines = symdist::panel_lines(dims_)};
+        symdist::PanelScan scan{.lines = symdist::panel_lines(dims_),
+                                .largest_number = centroids_.largest};
         scan.terms = offsets.data();
         scan_below<float>(
             runs, scan, bytes_.tiles(), below_,
@@ -111,8 +112,9 @@ private:
     /// Codes as panels, and their rows' offsets.
     Blocked<std::uint8_t> panels(std::vector<float>& offsets) {
         const std::int64_t lines = symdist::panel_lines(dims_);
-        const Decode decode{centroids_.bytes.data(), codes_.m, centroids_.dims, codes_.centroids(),
-                            lines};
+        const Decode decode{centroids_.bytes.data(), centroids_.words.data(), codes_.m,
+                            centroids_.dims,         codes_.centroids(),      lines,
+                            centroids_.zero};
         return {
             nullptr,
             codes_.n,
@@ -155,7 +157,7 @@ struct ByProducts {
     using Queries = ProductQueries<Layout>;
 
     ByProducts(const Tables& all, const Codes& base, Isa level)
-        : tables(all), codes(base), at_most(level), centroids(all, base) {}
+        : tables(all), codes(base), at_most(level), centroids(all, base, level) {}
 
     const Tables& tables;
     const Codes& codes;

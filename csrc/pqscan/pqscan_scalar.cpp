@@ -52,7 +52,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::scalar,
-    .costs = {5.0f, 5.0f, 5.0f, 6.0f},
+    .costs = {5.0f, 5.0f, 5.0f, 3.0f},
     .below4 = &below<Block<By<Nibbles, 4>>>,
     .below6 = &below<Block<By<Sextets, 6>>>,
     .below8 = &below<Block<By<Octets, 8>>>,
@@ -61,9 +61,9 @@ constinit const Kernels kernels{
     .below8by7 = &below<Block<By<Octets, 7>>>,
     .distances4 = &distances,
     .tables = &table_kernels,
-    .decode4 = &decode_codes<Nibbles>,
-    .decode6 = &decode_codes<Sextets>,
-    .decode8 = &decode_codes<Octets>,
+    .decode4 = &decode_codes<Nibbles, 4>,
+    .decode6 = &decode_codes<Sextets, 4>,
+    .decode8 = &decode_codes<Octets, 4>,
 };
 
 }  // namespace tersevec::pqscan::scalar

@@ -12,6 +12,7 @@ template <int Lanes>
 struct Vector {
     using f32 [[gnu::vector_size(4 * Lanes)]] = float;
     using i32 [[gnu::vector_size(4 * Lanes)]] = std::int32_t;
+    using i16 [[gnu::vector_size(2 * Lanes)]] = std::int16_t;
     using u16 [[gnu::vector_size(2 * Lanes)]] = std::uint16_t;
     using i8 [[gnu::vector_size(Lanes)]] = std::int8_t;
 };

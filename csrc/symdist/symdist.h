@@ -81,9 +81,10 @@ struct Kernels {
     /// Blocks (count, stored lines, 64) to a panel: 2 c, of codes of 8 bits c.
     void (*spread)(const std::uint8_t* blocks, std::int64_t count, std::int64_t stored_lines,
                    int n_bits, std::int64_t lines, std::uint8_t* panel) noexcept = nullptr;
-    /// Roughly what a product costs, in 64ths of what 64 products do with VNNI. It chooses between
-    /// ways to a result, and changes none.
+    /// Roughly what a product of numbers up to `quick_number` costs, in 64ths of what 64 products
+    /// do with VNNI. It chooses between ways to a result, and changes none.
     float cost = 0.0f;
+    int quick_number = 255;
 };
 std::span<const Kernels* const> rows() noexcept;
 

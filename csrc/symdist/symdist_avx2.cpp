@@ -67,6 +67,6 @@ struct V {
 
 extern const Kernels kernels;
 constinit const Kernels kernels =
-    with_nibbles<V>(kernels_of<WidenedLevel<V, 16, 4>>(Isa::avx2, 8.0f));
+    with_nibbles<V>(kernels_of<WidenedLevel<V, 16, 4>>(Isa::avx2, 5.0f, 127));
 
 }  // namespace tersevec::symdist::avx2

@@ -62,6 +62,6 @@ struct V {
 
 extern const Kernels kernels;
 constinit const Kernels kernels =
-    with_nibbles<V>(kernels_of<WidenedLevel<V, 64, 4>>(Isa::avx512, 5.5f));
+    with_nibbles<V>(kernels_of<WidenedLevel<V, 64, 4>>(Isa::avx512, 3.4f, 127));
 
 }  // namespace tersevec::symdist::avx512

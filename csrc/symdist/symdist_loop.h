@@ -175,13 +175,14 @@ void values(const PanelScan& scan, float* const* out) noexcept {
 }
 
 template <class Level>
-constexpr Kernels kernels_of(Isa isa, float cost) noexcept {
+constexpr Kernels kernels_of(Isa isa, float cost, int quick_number = 255) noexcept {
     return {.isa = isa,
             .below_factor = &below<Level, Factored>,
             .below_offset = &below<Level, Offset>,
             .values = &values<Level>,
             .spread = &spread,
-            .cost = cost};
+            .cost = cost,
+            .quick_number = quick_number};
 }
 
 }  // namespace

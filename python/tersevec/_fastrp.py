@@ -75,9 +75,10 @@ class FastRP(Estimator):
     A node without edges gets a row of zeros unless E_0 counts or there are self loops; a warning
     tells how many there are. The same bytes come out on every backend, CPU level and number of
     threads, but with `whiten_every` and `standardize`, which use NumPy's linear algebra. Memory:
-    the result and two states; on Linux up to 512 MiB of results that are gone stay with the process
-    for the next ones, unless memory is short. With CuPy arrays the host waits for the device, adds
-    the weights of each row, and takes the powers of degrees. After Chen et al., "Fast and accurate
+    the result and two states, and the projections of node features as float32; on Linux up to 512
+    MiB of results that are gone stay with the process for the next ones, unless memory is short.
+    With CuPy arrays the host waits for the device, adds the weights of each row, and takes the
+    powers of degrees. After Chen et al., "Fast and accurate
     network embeddings via very sparse random projection", 2019; `gds` and `paper` take the
     parameters of others.
 

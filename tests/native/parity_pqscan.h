@@ -5,9 +5,13 @@
 #include <iterator>
 #include <limits>
 
+#include "core/kernel_table.h"
 #include "core/packed.h"
 #include "parity_check.h"
 #include "pqscan/pqscan.h"
+#include "pqscan/pqscan_bytes.h"
+#include "pqscan/pqscan_layout.h"
+#include "symdist/symdist_panel.h"
 
 namespace tersevec::parity {
 
@@ -266,6 +270,45 @@ inline void check_tables(Random& random, Isa isa) {
     }
 }
 
+/// Panels of decoded codes, byte by byte.
+inline void check_decode(Random& random, const PqscanCase& c, std::int64_t dims, Isa isa) {
+    const std::int64_t coordinates = c.m * dims, lines = symdist::panel_lines(coordinates) + 1;
+    const Floats columns = random.numbers(coordinates * c.n_centroids);
+    const pqscan::Tables tables{.n_queries = 1,
+                                .columns = columns.data(),
+                                .queries = {columns.data(), 1, coordinates, coordinates * 4},
+                                .metric = pqscan::Metric::l2};
+    const pqscan::ByteCentroids centroids(tables, c.blocked(), isa);
+    const int zero = centroids.zero;
+    const pqscan::Decode decode{
+        centroids.bytes.data(), centroids.words.data(), c.m, dims, c.n_centroids, lines, zero};
+    const std::int64_t groups = (c.n + symdist::group_rows - 1) / symdist::group_rows;
+    Bytes panel(groups * symdist::group_rows * symdist::line_dims * lines);
+    std::vector<std::int32_t> squares(groups * symdist::group_rows);
+    pqscan::with_layout(c.n_bits, [&]<class Layout>(Layout) {
+        pick(pqscan::rows(), pqscan::decoder<Layout>, isa)(decode, c.blocks.data(), c.n,
+                                                           panel.data(), squares.data());
+    });
+    bool right = true;
+    for (std::int64_t r = 0; r < c.n; ++r) {
+        const std::uint8_t* block =
+            panel.data() + r / symdist::block_rows * symdist::line_bytes * lines;
+        std::int32_t sum = 0;
+        for (std::int64_t i = 0; i < symdist::line_dims * lines; ++i) {
+            const int u =
+                block[i / symdist::line_dims * symdist::line_bytes +
+                      r % symdist::block_rows * symdist::line_dims + i % symdist::line_dims];
+            const int want =
+                i < coordinates ? centroids.bytes[i * c.n_centroids + c.numbers[r * c.m + i / dims]]
+                                : zero;
+            right &= u == want;
+            sum += (want - zero) * (want - zero);
+        }
+        right &= squares[r] == sum;
+    }
+    expect(right, "pqscan decode", isa, c.shape + ", dims " + std::to_string(dims));
+}
+
 inline void check_pqscan() {
     Random random;
     const auto levels = levels_of(pqscan::rows());
@@ -281,6 +324,9 @@ inline void check_pqscan() {
                 check_layout(c);
                 for (const Isa isa : levels) {
                     check_scans(random, c, isa, 1);
+                    for (const std::int64_t dims : {1, 2, 3, 4, 5, 8}) {
+                        check_decode(random, c, dims, isa);
+                    }
                 }
             }
         }
@@ -291,6 +337,7 @@ inline void check_pqscan() {
         const PqscanCase one(random, 2100, 1, 36, n_bits, Tables::ties);
         for (const Isa isa : levels) {
             check_scans(random, exact, isa, 1);
+            check_decode(random, exact, 2, isa);
             check_scans(random, largest, isa, 1);
             check_scans(random, long_code, isa, 1);
             for (const int threads : {1, 5}) {

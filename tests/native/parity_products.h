@@ -90,17 +90,18 @@ inline void check_products(Random& random, const ProductsCase& c, pqscan::Metric
     }
 }
 
-/// Where a number of a code is of one dimension, many queries are worth decoding codes for, and one
-/// is not: so the cases below go both ways on every level.
+/// Codes are worth decoding for many queries of one dimension a number, and not for one of two: so
+/// the cases below go both ways on every level.
 inline void check_ways(Random& random, const std::vector<Isa>& levels) {
-    const ProductsCase c(random, 3, 120, 19, 1, 8, Vectors::usual);
-    for (const Isa isa : levels) {
-        for (const std::int64_t n_queries : {std::int64_t{1}, c.n_queries}) {
-            const pqscan::Tables tables{.n_queries = n_queries,
-                                        .columns = c.columns.data(),
-                                        .queries = {c.queries.data(), n_queries, 19, 19 * 4}};
-            expect(pqscan::products_pay(tables, c.codes.rows(), isa) == (n_queries > 1),
-                   "pqscan products_pay", isa, c.codes.shape);
+    for (const bool many : {false, true}) {
+        const ProductsCase c(random, 3, many ? 120 : 1, 19, many ? 1 : 2, 8, Vectors::usual);
+        const std::int64_t d = c.codes.m * c.dims;
+        const pqscan::Tables tables{.n_queries = c.n_queries,
+                                    .columns = c.columns.data(),
+                                    .queries = {c.queries.data(), c.n_queries, d, d * 4}};
+        for (const Isa isa : levels) {
+            expect(pqscan::products_pay(tables, c.codes.rows(), isa) == many, "pqscan products_pay",
+                   isa, c.codes.shape);
         }
     }
 }
