@@ -59,7 +59,10 @@ void ByteCentroids::make_words(std::int64_t m, std::int64_t n) {
             words.resize(words.size() + n);
             std::uint32_t* of = words.data() + words.size() - n;
             for (std::int64_t i = line; i < end; ++i) {
-                for (std::int64_t k = 0; subspace_of(i) == j && k < n; ++k) {
+                if (subspace_of(i) != j) {
+                    continue;
+                }
+                for (std::int64_t k = 0; k < n; ++k) {
                     const std::uint32_t byte = i < coordinates ? bytes[i * n + k] : zero;
                     of[k] |= byte << 8 * (i - line);
                 }
