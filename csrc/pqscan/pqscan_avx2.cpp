@@ -184,7 +184,7 @@ constinit const Kernels kernels{
     .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 4>>>,
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
     .distances4 = &distances,
-    .tables = &table_kernels,
+    .tables = &table_kernels<8>,
     .decode4 = &decode_codes<Nibbles, 8>,
     .decode6 = &decode_codes<Sextets, 8>,
     .decode8 = &decode_codes<Octets, 8>,

@@ -168,7 +168,7 @@ constinit const Kernels kernels{
     .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 4>>>,
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 4>>>,
     .distances4 = &distances,
-    .tables = &table_kernels,
+    .tables = &table_kernels<16>,
     .decode4 = &decode_codes<Nibbles, 16>,
     .decode6 = &decode_codes<Sextets, 16>,
     .decode8 = &decode_codes<Octets, 16>,

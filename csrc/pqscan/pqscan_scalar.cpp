@@ -60,7 +60,7 @@ constinit const Kernels kernels{
     .below8by6 = &below<Block<By<Octets, 6>>>,
     .below8by7 = &below<Block<By<Octets, 7>>>,
     .distances4 = &distances,
-    .tables = &table_kernels,
+    .tables = &table_kernels<4>,
     .decode4 = &decode_codes<Nibbles, 4>,
     .decode6 = &decode_codes<Sextets, 4>,
     .decode8 = &decode_codes<Octets, 4>,

@@ -137,7 +137,7 @@ constinit const Kernels kernels{
     .below6by4 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 4>, 2>>>,
     .below8by6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 6>, 2>>>,
     .below8by7 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 7>, 2>>>,
-    .tables = &table_kernels,
+    .tables = &table_kernels<4>,
     .decode4 = &decode_codes<Nibbles, 4>,
     .decode6 = &decode_codes<Sextets, 4>,
     .decode8 = &decode_codes<Octets, 4>,

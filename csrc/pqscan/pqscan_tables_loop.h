@@ -40,21 +40,24 @@ float reduce(F32x16 lanes, Combine combine) noexcept {
     return one[0];
 }
 
+/// Registers of `Lanes`: wider vectors would be added in memory.
+template <int Lanes>
 void fill_table(const float* query, const float* columns, std::int64_t m, std::int64_t dims,
                 std::int64_t n, Metric metric, float* table) noexcept {
+    using f32 = typename Lane<float, Lanes>::type;
+    constexpr int registers = 16 / Lanes;
     for (std::int64_t j = 0; j < m; ++j, query += dims, columns += dims * n, table += n) {
         for (std::int64_t k = 0; k < n; k += 16) {
-            F32x16 sum = {};
+            f32 sums[registers] = {};
             for (std::int64_t t = 0; t < dims; ++t) {
-                const auto column = load<F32x16>(columns + t * n + k);
-                if (metric == Metric::l2) {
-                    const F32x16 apart = query[t] - column;
-                    sum += apart * apart;
-                } else {
-                    sum += query[t] * column;
+#pragma GCC unroll 4
+                for (int r = 0; r < registers; ++r) {
+                    const auto column = load<f32>(columns + t * n + k + r * Lanes);
+                    const f32 apart = query[t] - column;
+                    sums[r] += metric == Metric::l2 ? apart * apart : query[t] * column;
                 }
             }
-            __builtin_memcpy(table + k, &sum, sizeof sum);
+            __builtin_memcpy(table + k, sums, sizeof sums);
         }
     }
 }
@@ -165,7 +168,9 @@ Differences differences(const float* table, const std::int8_t* numbers, const st
     return {one[0], -one[8]};
 }
 
-constexpr TableKernels table_kernels{&fill_table, &ranges, &quantise, &fold, &error, &differences};
+template <int Lanes>
+constexpr TableKernels table_kernels{&fill_table<Lanes>, &ranges, &quantise, &fold, &error,
+                                     &differences};
 
 }  // namespace
 }  // namespace tersevec::pqscan
