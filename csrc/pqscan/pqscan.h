@@ -113,11 +113,11 @@ struct Decode {
 using DecodeGroups = void (*)(const Decode&, const std::uint8_t* blocks, std::int64_t n_codes,
                               std::uint8_t* panel, std::int32_t* squares) noexcept;
 
-/// Roughly what looking up a number of each width costs, and decoding a coordinate, or a word of
-/// some, in the time of 64 byte products with VNNI. It chooses between ways to a result, and
-/// changes none.
+/// Roughly what it costs to look up a number of each width, to decode a coordinate, or a word of
+/// some, and to hold a product against its bound; in the time of 64 byte products with VNNI. It
+/// chooses between ways to a result, and changes none.
 struct Costs {
-    float look_up4, look_up6, look_up8, decode;
+    float look_up4, look_up6, look_up8, decode, compare;
 };
 
 struct Kernels {

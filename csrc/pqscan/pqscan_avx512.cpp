@@ -160,7 +160,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::avx512,
-    .costs = {0.075f, 0.18f, 0.65f, 3.0f},
+    .costs = {0.075f, 0.18f, 0.65f, 3.0f, 3.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 4>>>,
     .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 4>>>,

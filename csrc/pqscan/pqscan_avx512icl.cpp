@@ -107,7 +107,7 @@ struct NibbleBlock {
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::avx512icl,
-    .costs = {0.045f, 0.065f, 0.18f, 0.4f},
+    .costs = {0.045f, 0.065f, 0.18f, 0.4f, 0.5f},
     .below4 = &below<NibbleBlock>,
     .below6 = &below<Sums16Block<WideAdder<V, By<Sextets, 6>, 8>>>,
     .below8 = &below<Sums16Block<WideAdder<V, By<Octets, 8>, 2>>>,

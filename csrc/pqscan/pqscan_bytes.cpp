@@ -120,13 +120,11 @@ bool products_pay(const Tables& tables, const Codes& codes, Isa at_most) noexcep
                                               : costs.look_up8;
     const float product =
         fastest_row(symdist::rows(), &symdist::Kernels::below_offset, at_most).cost / 64.0f;
-    constexpr float compared = 0.5f;  // holding a value against its bound
     const auto coordinates = static_cast<float>(dims), m = static_cast<float>(codes.m);
     const float decoded =
         row.decodes_words ? std::max(m, coordinates / symdist::line_dims) : coordinates;
-    return coordinates * product + decoded * costs.decode / static_cast<float>(tables.n_queries) +
-               compared <
-           m * look_up;
+    const float decode = decoded * costs.decode / static_cast<float>(tables.n_queries);
+    return coordinates * product + decode + costs.compare < m * look_up;
 }
 
 }  // namespace tersevec::pqscan

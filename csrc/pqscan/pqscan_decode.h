@@ -12,6 +12,8 @@
 /// while the codes come in order. Two coordinates a sub-space: five operations for four bytes.
 #pragma once
 
+#include <type_traits>
+
 #include "pqscan/pqscan_layout.h"
 #include "simd/lanes.h"
 #include "symdist/symdist_panel.h"
@@ -22,29 +24,26 @@ namespace {
 constexpr int group_codes = symdist::group_rows;
 constexpr std::int64_t turn_codes = 4 * group_codes;
 
-/// A sub-space's numbers of 64 codes, of a second block only if there is one, in `room`. Those of
-/// codes that are not there are anything, but below n_centroids.
+/// A sub-space's numbers of 64 codes, of a second block only if there is one: in `room`, unless
+/// they lie so in the blocks. Those of codes that are not there are anything below n_centroids.
 template <class Layout>
-const std::uint8_t* numbers_of(Layout, const std::uint8_t* blocks, bool second_block,
-                               std::int64_t m, std::int64_t j, std::int64_t n_centroids,
+const std::uint8_t* numbers_of(const std::uint8_t* blocks, bool second_block, std::int64_t m,
+                               std::int64_t j, std::int64_t n_centroids,
                                std::uint8_t* room) noexcept {
-    const auto mask = static_cast<std::uint8_t>(n_centroids - 1);
-    for (int first = 0; first < group_codes; first += Layout::block_codes) {
-        const bool second = second_block && first > 0;
-        const std::uint8_t* block = blocks + (second ? block_bytes_of<Layout>(m) : 0);
-        for (int c = 0; c < Layout::block_codes; ++c) {
-            room[first + c] = static_cast<std::uint8_t>(Layout::get(block, j, c) & mask);
+    if constexpr (std::is_same_v<Layout, Octets>) {
+        if (n_centroids == 256) {
+            return blocks + Octets::line_bytes * j;
         }
     }
+    for (int first = 0; first < group_codes; first += Layout::block_codes) {
+        const bool second = second_block && first > 0;
+        Layout::read_subspace(blocks + (second ? block_bytes_of<Layout>(m) : 0), j, room + first);
+    }
+    const auto mask = static_cast<std::uint8_t>(n_centroids - 1);
+    for (int c = 0; c < group_codes; ++c) {
+        room[c] &= mask;
+    }
     return room;
-}
-
-/// All bytes are numbers of 8 bits.
-inline const std::uint8_t* numbers_of(Octets, const std::uint8_t* blocks, bool, std::int64_t m,
-                                      std::int64_t j, std::int64_t n_centroids,
-                                      std::uint8_t* room) noexcept {
-    return n_centroids == 256 ? blocks + Octets::line_bytes * j
-                              : numbers_of<Octets>({}, blocks, false, m, j, n_centroids, room);
 }
 
 /// A line of a group, from each sub-space's words and numbers.
@@ -108,7 +107,7 @@ std::int64_t decode_line(const Decode& decode, std::int64_t g, const std::uint32
         std::uint8_t room[line_dims][group_codes];
         const std::uint8_t* numbers[line_dims] = {};
         for (std::int64_t s = 0; s < n_subspaces; ++s) {
-            numbers[s] = numbers_of(Layout{}, blocks, second_block, decode.m, j + s, n, room[s]);
+            numbers[s] = numbers_of<Layout>(blocks, second_block, decode.m, j + s, n, room[s]);
         }
         put[n_subspaces](words, n, numbers, zeros, block_bytes, panel);
         blocks += group_codes / Layout::block_codes * block_bytes_of<Layout>(decode.m);

@@ -6,6 +6,7 @@
 ///   lines(m)           lines of `line_bytes` in a block
 ///   get, put           one code's number of a sub-space
 ///   read               one code's numbers of sub-spaces j .. j + count - 1, j a multiple of 4
+///   read_subspace      a sub-space's numbers of all codes of a block
 /// A grain is a layout and how many of a number's lower bits look up: `slots` entries a table.
 /// Fewer than the number has make a coarse table, each entry the least of those that share these
 /// bits: its sums still bound from below, and cost a half or a quarter of the look-ups.
@@ -28,6 +29,13 @@ struct Nibbles {
                      std::uint8_t* out) noexcept {
         for (int i = 0; i < count; ++i) {
             out[i] = static_cast<std::uint8_t>(get(block, j + i, c));
+        }
+    }
+    static void read_subspace(const std::uint8_t* block, std::int64_t j,
+                              std::uint8_t* out) noexcept {
+        for (int t = 0; t < 16; ++t) {
+            out[t] = block[16 * j + t] & 15;
+            out[t + 16] = block[16 * j + t] >> 4;
         }
     }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
@@ -64,6 +72,12 @@ struct Sextets {
             out[i] = static_cast<std::uint8_t>(*bytes & 63);
         }
     }
+    static void read_subspace(const std::uint8_t* block, std::int64_t j,
+                              std::uint8_t* out) noexcept {
+        for (int c = 0; c < block_codes; ++c) {
+            out[c] = static_cast<std::uint8_t>(get(block, j, c));
+        }
+    }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {
         std::uint8_t* bytes = block + j / 4 * 192 + c;
         if (j % 4 < 3) {
@@ -91,6 +105,12 @@ struct Octets {
                      std::uint8_t* out) noexcept {
         for (int i = 0; i < count; ++i) {
             out[i] = static_cast<std::uint8_t>(get(block, j + i, c));
+        }
+    }
+    static void read_subspace(const std::uint8_t* block, std::int64_t j,
+                              std::uint8_t* out) noexcept {
+        for (int c = 0; c < block_codes; ++c) {
+            out[c] = static_cast<std::uint8_t>(get(block, j, c));
         }
     }
     static void put(std::uint8_t* block, std::int64_t j, int c, int number) noexcept {

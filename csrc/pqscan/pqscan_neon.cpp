@@ -134,7 +134,7 @@ struct V : Register<16> {
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::neon,
-    .costs = {0.14f, 0.25f, 1.0f, 3.0f},
+    .costs = {0.14f, 0.25f, 1.0f, 3.0f, 7.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<V, By<Sextets, 6>, 2>>>,
     .below8 = &below<Sums16Block<WideAdder<V, By<Octets, 8>, 2>>>,

@@ -112,9 +112,13 @@ private:
     /// Codes as panels, and their rows' offsets.
     Blocked<std::uint8_t> panels(std::vector<float>& offsets) {
         const std::int64_t lines = symdist::panel_lines(dims_);
-        const Decode decode{centroids_.bytes.data(), centroids_.words.data(), codes_.m,
-                            centroids_.dims,         codes_.centroids(),      lines,
-                            centroids_.zero};
+        const Decode decode{.bytes = centroids_.bytes.data(),
+                            .words = centroids_.words.data(),
+                            .m = codes_.m,
+                            .dims = centroids_.dims,
+                            .n_centroids = codes_.centroids(),
+                            .lines = lines,
+                            .zero = centroids_.zero};
         return {
             nullptr,
             codes_.n,

@@ -52,7 +52,7 @@ void distances(const float* tables, const std::uint8_t* block, std::int64_t m,
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::scalar,
-    .costs = {5.0f, 5.0f, 5.0f, 3.0f},
+    .costs = {5.0f, 5.0f, 5.0f, 3.0f, 2.0f},
     .below4 = &below<Block<By<Nibbles, 4>>>,
     .below6 = &below<Block<By<Sextets, 6>>>,
     .below8 = &below<Block<By<Octets, 8>>>,

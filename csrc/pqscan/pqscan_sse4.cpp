@@ -130,7 +130,7 @@ struct R : Register<16> {
 extern const Kernels kernels;
 constinit const Kernels kernels{
     .isa = Isa::sse4,
-    .costs = {0.14f, 0.5f, 2.3f, 3.0f},
+    .costs = {0.14f, 0.5f, 2.3f, 3.0f, 7.0f},
     .below4 = &below<Sums16Block<NibbleAdder>>,
     .below6 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Sextets, 6>, 2>>>,
     .below8 = &below<Sums16Block<WideAdder<Shuffled<R>, By<Octets, 8>, 2>>>,

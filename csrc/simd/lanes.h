@@ -10,11 +10,13 @@ namespace {
 
 template <int Lanes>
 struct Vector {
+    using f64 [[gnu::vector_size(8 * Lanes)]] = double;
     using f32 [[gnu::vector_size(4 * Lanes)]] = float;
     using i32 [[gnu::vector_size(4 * Lanes)]] = std::int32_t;
     using i16 [[gnu::vector_size(2 * Lanes)]] = std::int16_t;
     using u16 [[gnu::vector_size(2 * Lanes)]] = std::uint16_t;
     using i8 [[gnu::vector_size(Lanes)]] = std::int8_t;
+    using u8 [[gnu::vector_size(Lanes)]] = std::uint8_t;
 };
 
 template <class T, class From>

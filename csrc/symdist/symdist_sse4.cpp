@@ -65,6 +65,6 @@ struct V {
 
 extern const Kernels kernels;
 constinit const Kernels kernels =
-    with_nibbles<V>(kernels_of<WidenedLevel<V, 16, 2>>(Isa::sse4, 8.0f, 127));
+    with_nibbles<V>(kernels_of<WidenedLevel<V, 16, 2>>(Isa::sse4, 10.0f, 127));
 
 }  // namespace tersevec::symdist::sse4

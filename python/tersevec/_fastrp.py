@@ -78,9 +78,8 @@ class FastRP(Estimator):
     the result and two states, and the projections of node features as float32; on Linux up to 512
     MiB of results that are gone stay with the process for the next ones, unless memory is short.
     With CuPy arrays the host waits for the device, adds the weights of each row, and takes the
-    powers of degrees. After Chen et al., "Fast and accurate
-    network embeddings via very sparse random projection", 2019; `gds` and `paper` take the
-    parameters of others.
+    powers of degrees. After Chen et al., "Fast and accurate network embeddings via very sparse
+    random projection", 2019; `gds` and `paper` take the parameters of others.
 
     Examples
     --------

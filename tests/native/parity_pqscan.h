@@ -280,8 +280,13 @@ inline void check_decode(Random& random, const PqscanCase& c, std::int64_t dims,
                                 .metric = pqscan::Metric::l2};
     const pqscan::ByteCentroids centroids(tables, c.blocked(), isa);
     const int zero = centroids.zero;
-    const pqscan::Decode decode{
-        centroids.bytes.data(), centroids.words.data(), c.m, dims, c.n_centroids, lines, zero};
+    const pqscan::Decode decode{.bytes = centroids.bytes.data(),
+                                .words = centroids.words.data(),
+                                .m = c.m,
+                                .dims = dims,
+                                .n_centroids = c.n_centroids,
+                                .lines = lines,
+                                .zero = zero};
     const std::int64_t groups = (c.n + symdist::group_rows - 1) / symdist::group_rows;
     Bytes panel(groups * symdist::group_rows * symdist::line_dims * lines);
     std::vector<std::int32_t> squares(groups * symdist::group_rows);
