@@ -15,8 +15,8 @@ struct ByteCentroids {
     static constexpr std::int64_t look_up_bytes = 64;
 
     std::int64_t dims;  // of a sub-space
-    int largest;        // byte; from 1 on products are quick with them
-    int zero;           // in their middle
+    int largest;        // of the bytes, from 1 on: up to it products are quick
+    int zero;           // the byte that stands for 0, in their middle
     float step;
     float unit;                  // what a row's squares add to its distance, each; 0 for products
     std::vector<float> centres;  // (m * dims)
